@@ -1,0 +1,98 @@
+"""Sizes: windows as the kernels want them, output sizes, and the errors where they do not fit."""
+
+from numbers import Integral
+
+from .errors import DTypeError, ShapeError
+
+
+def pair(value, name):
+    """(vertical, horizontal) from an int or a pair of ints, all >= 1."""
+    values = (value, value) if isinstance(value, Integral) else tuple(value)
+    if len(values) != 2 or not all(isinstance(v, Integral) and v >= 1 for v in values):
+        raise ShapeError(f"{name} must be a positive int or a pair of them, not {value!r}")
+    return tuple(int(v) for v in values)
+
+
+def pad4(value):
+    """(top, bottom, left, right) from an int, (vertical, horizontal), or all four; all >= 0."""
+    values = (value,) * 4 if isinstance(value, Integral) else tuple(value)
+    if len(values) == 2:
+        values = (values[0], values[0], values[1], values[1])
+    if len(values) != 4 or not all(isinstance(v, Integral) and v >= 0 for v in values):
+        raise ShapeError(f"pad must be an int >= 0, a pair, or (top, bottom, left, right), not {value!r}")
+    return tuple(int(v) for v in values)
+
+
+def conv_output(size, kernel, stride, before, after, dilation=1, ceil_mode=False):
+    """How many windows fit along one axis; may be < 1, which the caller refuses.
+
+        floor((size + before + after - reach) / stride) + 1,  reach = (kernel - 1)*dilation + 1
+
+    With ceil_mode the division rounds up, and a last window that would start past the input and its left
+    padding is dropped (Caffe's rule).
+    """
+    free = size + before + after - ((kernel - 1) * dilation + 1)
+    if not ceil_mode:
+        return free // stride + 1
+    out = -(-free // stride) + 1
+    return out - 1 if (out - 1) * stride >= size + before else out
+
+
+def window_output(hw, kernel, stride, pad, dilation=(1, 1), ceil_mode=False):
+    """(OH, OW) of a window of size `kernel` sliding over an image of size hw = (H, W).
+
+    Raises ShapeError if OH < 1 or OW < 1.
+    """
+    out = tuple(
+        conv_output(hw[a], kernel[a], stride[a], pad[2 * a], pad[2 * a + 1], dilation[a], ceil_mode)
+        for a in (0, 1)
+    )
+    for axis, size in zip("HW", out):
+        if size < 1:
+            raise ShapeError(
+                f"O{axis}={size}: a window {kernel[0]}x{kernel[1]} does not fit an image {hw[0]}x{hw[1]} "
+                f"(stride {stride}, pad {pad}, dilation {dilation})"
+            )
+    return out
+
+
+def conv2d_output(x_shape, w_shape, stride, pad, dilation, groups):
+    """(N, F, OH, OW) of a convolution; raises ShapeError where x and w do not fit."""
+    check_ndim("x", x_shape, 4)
+    check_ndim("w", w_shape, 4)
+    N, C, H, W = x_shape
+    F, CG, KH, KW = w_shape
+    if C != CG * groups:
+        raise ShapeError(
+            f"x has C={C}, w expects {CG * groups} (x {show(x_shape)}, w {show(w_shape)}, groups {groups})"
+        )
+    if F % groups:
+        raise ShapeError(f"F={F} is no multiple of groups={groups} (w {show(w_shape)})")
+    return (N, F, *window_output((H, W), (KH, KW), stride, pad, dilation))
+
+
+def check_ndim(name, shape, ndim):
+    """Raises ShapeError unless `shape` has `ndim` dimensions."""
+    if len(shape) != ndim:
+        dims = {4: "(N, C, H, W)", 2: "(N, D)"}.get(ndim, f"{ndim} dimensions")
+        raise ShapeError(f"{name} has {len(shape)} dimensions, expected {dims} ({name} {show(shape)})")
+
+
+def check_same(name_a, a_shape, name_b, b_shape):
+    """Raises ShapeError unless two shapes agree."""
+    if tuple(a_shape) != tuple(b_shape):
+        raise ShapeError(f"{name_a} {show(a_shape)} and {name_b} {show(b_shape)} must have the same shape")
+
+
+def check_float(**arrays):
+    """Raises DTypeError unless all named arrays share one dtype, float32 or float64; None is passed over."""
+    arrays = {name: a for name, a in arrays.items() if a is not None}
+    dtypes = {str(getattr(a, "dtype", type(a).__name__)) for a in arrays.values()}
+    if len(dtypes) != 1 or not dtypes <= {"float32", "float64"}:
+        what = ", ".join(f"{name} is {getattr(a, 'dtype', type(a).__name__)}" for name, a in arrays.items())
+        raise DTypeError(f"{what}; expected one of float32 or float64 for all (see astype)")
+
+
+def show(shape):
+    """A shape as the errors write it: (2,3,8,8)."""
+    return "(" + ",".join(map(str, shape)) + ")"
