@@ -5,7 +5,16 @@ A convolution is im2col and one matrix product. Signatures and shapes stand in `
 
 import numpy as np
 
-from .shapes import conv2d_output, window_output
+from .shapes import (
+    check_cols,
+    check_dout,
+    check_ndim,
+    check_pooled,
+    check_same,
+    conv2d_output,
+    matmul_output,
+    window_output,
+)
 
 xp = np
 
@@ -23,6 +32,7 @@ def to_host(x):
 
 def _windows(x, kernel, stride, pad, dilation, ceil_mode=False, fill=0):
     """(N, C, KH, KW, OH, OW): [n, c, i, j] is the image as the window's cell (i, j) sees it."""
+    check_ndim("x", x.shape, 4)
     (N, C, H, W), (KH, KW), (SH, SW), (DH, DW) = x.shape, kernel, stride, dilation
     top, bottom, left, right = pad
     OH, OW = window_output((H, W), kernel, stride, pad, dilation, ceil_mode)
@@ -60,7 +70,7 @@ def im2col(x, kernel, stride, pad, dilation):
 
 
 def col2im(cols, x_shape, kernel, stride, pad, dilation):
-    OH, OW = window_output(x_shape[2:], kernel, stride, pad, dilation)
+    OH, OW = check_cols(cols, x_shape, kernel, stride, pad, dilation)
     windows = cols.reshape(*x_shape[:2], *kernel, OH, OW)
     return _windows_adjoint(windows, x_shape, stride, pad, dilation)
 
@@ -69,6 +79,7 @@ def col2im(cols, x_shape, kernel, stride, pad, dilation):
 
 
 def matmul(a, b):
+    matmul_output(a.shape, b.shape)
     return a @ b
 
 
@@ -83,7 +94,8 @@ def conv2d_forward(x, w, b, stride, pad, dilation, groups):
 
 
 def conv2d_backward_input(dout, w, x_shape, stride, pad, dilation, groups):
-    (N, F, OH, OW), P = dout.shape, w[0].size
+    (N, F, OH, OW), P = conv2d_output(x_shape, w.shape, stride, pad, dilation, groups), w[0].size
+    check_dout(dout, (N, F, OH, OW), w=w)
     # out = w @ cols, so dcols = w' @ dout
     dout = dout.reshape(N, groups, F // groups, OH * OW)
     dcols = w.reshape(groups, F // groups, P).transpose(0, 2, 1) @ dout
@@ -91,7 +103,9 @@ def conv2d_backward_input(dout, w, x_shape, stride, pad, dilation, groups):
 
 
 def conv2d_backward_weight(dout, x, w_shape, stride, pad, dilation, groups):
-    (N, F, OH, OW), P = dout.shape, w_shape[1] * w_shape[2] * w_shape[3]
+    N, F, OH, OW = conv2d_output(x.shape, w_shape, stride, pad, dilation, groups)
+    check_dout(dout, (N, F, OH, OW), x=x)
+    P = w_shape[1] * w_shape[2] * w_shape[3]
     cols = im2col(x, w_shape[2:], stride, pad, dilation).reshape(N, groups, P, OH * OW)
     # out = w @ cols, so dw = dout @ cols', summed over the batch
     dw = dout.reshape(N, groups, F // groups, OH * OW) @ cols.transpose(0, 1, 3, 2)
@@ -107,6 +121,7 @@ def relu_forward(x):
 
 
 def relu_backward(dout, x):
+    check_dout(dout, x.shape, x=x)
     return np.where(x > 0, dout, dout.dtype.type(0))
 
 
@@ -126,6 +141,8 @@ def max_pool2d_forward(x, kernel, stride, pad, dilation, ceil_mode):
 
 
 def max_pool2d_backward(dout, argmax, x_shape, kernel, stride, pad, dilation):
+    check_pooled(dout, x_shape, kernel, stride, pad, dilation)
+    check_same("argmax", argmax.shape, "dout", dout.shape)
     N, C, OH, OW = dout.shape
     cell = np.arange(kernel[0] * kernel[1]).reshape(-1, 1, 1)
     windows = np.where(argmax[:, :, None] == cell, dout[:, :, None], dout.dtype.type(0))
@@ -149,6 +166,7 @@ def avg_pool2d_forward(x, kernel, stride, pad, ceil_mode, count_include_pad):
 
 
 def avg_pool2d_backward(dout, x_shape, kernel, stride, pad, count_include_pad):
+    check_pooled(dout, x_shape, kernel, stride, pad)
     area = _pool_area(x_shape[2:], kernel, stride, pad, dout.shape[2:], count_include_pad)
     # out = sum(window) / area, so each cell of the window gets dout / area
     share = (dout / area.astype(dout.dtype))[:, :, None, None]
@@ -167,11 +185,14 @@ def _channel_sum(x, before, after):
 
 
 def lrn_forward(x, size, alpha, beta, k):
+    check_ndim("x", x.shape, 4)
     scale = k + alpha / size * _channel_sum(x * x, size // 2, (size - 1) // 2)
     return x * scale**-beta, scale
 
 
 def lrn_backward(dout, x, scale, size, alpha, beta):
+    check_dout(dout, x.shape, x=x, scale=scale)
+    check_same("scale", scale.shape, "x", x.shape)
     # out[c] = x[c] * scale[c]^-beta, and scale[c] reads the channels c - size//2 .. c + (size-1)//2:
     # channel c' is read by c' - (size-1)//2 .. c' + size//2, the mirrored window.
     through_scale = _channel_sum(dout * x * scale ** (-beta - 1), (size - 1) // 2, size // 2)

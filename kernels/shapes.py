@@ -44,8 +44,7 @@ def window_output(hw, kernel, stride, pad, dilation=(1, 1), ceil_mode=False):
     Raises ShapeError if OH < 1 or OW < 1.
     """
     out = tuple(
-        conv_output(hw[a], kernel[a], stride[a], pad[2 * a], pad[2 * a + 1], dilation[a], ceil_mode)
-        for a in (0, 1)
+        conv_output(hw[a], kernel[a], stride[a], pad[2 * a], pad[2 * a + 1], dilation[a], ceil_mode) for a in (0, 1)
     )
     for axis, size in zip("HW", out):
         if size < 1:
@@ -54,6 +53,12 @@ def window_output(hw, kernel, stride, pad, dilation=(1, 1), ceil_mode=False):
                 f"(stride {stride}, pad {pad}, dilation {dilation})"
             )
     return out
+
+
+def _window_counts(hw, kernel, stride, pad, dilation, ceil_mode):
+    return tuple(
+        conv_output(hw[a], kernel[a], stride[a], pad[2 * a], pad[2 * a + 1], dilation[a], ceil_mode) for a in (0, 1)
+    )
 
 
 def conv2d_output(x_shape, w_shape, stride, pad, dilation, groups):
@@ -69,6 +74,43 @@ def conv2d_output(x_shape, w_shape, stride, pad, dilation, groups):
     if F % groups:
         raise ShapeError(f"F={F} is no multiple of groups={groups} (w {show(w_shape)})")
     return (N, F, *window_output((H, W), (KH, KW), stride, pad, dilation))
+
+
+def matmul_output(a_shape, b_shape):
+    """(M, N) of the product of a (M, K) and b (K, N); raises ShapeError where they do not fit."""
+    if len(a_shape) != 2 or len(b_shape) != 2 or a_shape[1] != b_shape[0]:
+        raise ShapeError(f"a {show(a_shape)} and b {show(b_shape)} are no (M, K) and (K, N)")
+    return (a_shape[0], b_shape[1])
+
+
+def check_dout(dout, out_shape, **others):
+    """Raises unless dout has the shape of what forward returned (ShapeError) and the others' dtype (DTypeError)."""
+    check_same("dout", dout.shape, "the forward's out", out_shape)
+    check_float(dout=dout, **others)
+
+
+def check_pooled(dout, x_shape, kernel, stride, pad, dilation=(1, 1)):
+    """Raises ShapeError unless dout has the shape that pooling x gives, with ceil_mode or without."""
+    check_ndim("x", x_shape, 4)
+    shapes = [
+        (*x_shape[:2], *_window_counts(x_shape[2:], kernel, stride, pad, dilation, ceil_mode))
+        for ceil_mode in (False, True)
+    ]
+    if tuple(dout.shape) not in shapes:
+        raise ShapeError(
+            f"dout {show(dout.shape)} is no pooling of x {show(x_shape)}: expected {show(shapes[0])}, "
+            f"or {show(shapes[1])} with ceil_mode"
+        )
+    check_float(dout=dout)
+
+
+def check_cols(cols, x_shape, kernel, stride, pad, dilation):
+    """(OH, OW); raises ShapeError unless cols has the shape that im2col gives for x."""
+    check_ndim("x", x_shape, 4)
+    OH, OW = window_output(x_shape[2:], kernel, stride, pad, dilation)
+    N, C = x_shape[:2]
+    check_same("cols", cols.shape, "the columns of x", (N, C * kernel[0] * kernel[1], OH * OW))
+    return OH, OW
 
 
 def check_ndim(name, shape, ndim):

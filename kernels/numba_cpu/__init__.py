@@ -1,0 +1,39 @@
+"""The compiled CPU backend: Numba for what moves and compares numbers, BLAS for the matrix products.
+
+One operation a file; signatures and shapes stand in `contract.py`, what is right in `reference.py`.
+"""
+
+try:
+    import numba  # noqa: F401
+except ImportError as e:
+    raise ImportError(f"it needs Numba (pip install numba): {e}") from e
+
+from ..reference import to_device, to_host, xp
+from .avg_pool import avg_pool2d_backward, avg_pool2d_forward
+from .col2im import col2im
+from .conv import conv2d_backward_input, conv2d_backward_weight, conv2d_forward
+from .im2col import im2col
+from .lrn import lrn_backward, lrn_forward
+from .matmul import matmul
+from .max_pool import max_pool2d_backward, max_pool2d_forward
+from .relu import relu_backward, relu_forward
+
+__all__ = [
+    "avg_pool2d_backward",
+    "avg_pool2d_forward",
+    "col2im",
+    "conv2d_backward_input",
+    "conv2d_backward_weight",
+    "conv2d_forward",
+    "im2col",
+    "lrn_backward",
+    "lrn_forward",
+    "matmul",
+    "max_pool2d_backward",
+    "max_pool2d_forward",
+    "relu_backward",
+    "relu_forward",
+    "to_device",
+    "to_host",
+    "xp",
+]
