@@ -33,7 +33,7 @@ def get(name):
 
 
 def current():
-    """The backend module in use: of the innermost `with use(...)`, else of `use(...)`, else of MINICNN_BACKEND, else numba."""
+    """The backend in use: of the innermost `with use(...)`, else of `use(...)`, else of MINICNN_BACKEND, else numba."""
     global _default
     backend = _scoped.get() or _default
     if backend is None:

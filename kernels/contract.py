@@ -57,7 +57,10 @@ def matmul(a, b):
 
 
 def conv2d_forward(x, w, b, stride, pad, dilation, groups):
-    """out[n, f, oy, ox] = b[f] + sum over c, i, j of w[f, c, i, j] * x[n, g*C/groups + c, oy*SH - top + i*DH, ox*SW - left + j*DW]
+    """Convolution: every output channel reads the input channels of its group.
+
+        out[n, f, oy, ox] = b[f] + sum over c, i, j of
+                            w[f, c, i, j] * x[n, g*C/groups + c, oy*SH - top + i*DH, ox*SW - left + j*DW]
 
     where g = f // (F/groups).
 
@@ -149,7 +152,10 @@ def lrn_forward(x, size, alpha, beta, k):
 
 
 def lrn_backward(dout, x, scale, size, alpha, beta):
-    """dx[c'] = dout[c'] * scale[c']^-beta - 2*alpha*beta/size * x[c'] * sum of (dout * x * scale^(-beta-1))[c] over the c that read c'.
+    """The true gradient of lrn_forward.
+
+        dx[c'] = dout[c'] * scale[c']^-beta
+                 - 2*alpha*beta/size * x[c'] * sum of (dout * x * scale^(-beta-1))[c] over the c that read c'
 
     dout, x, scale, dx  (N, C, H, W)
     """

@@ -1,8 +1,8 @@
 """minicnn: a conv-net written by hand, in which nothing is hidden.
 
-    net = minicnn.load("googlenet")                     # a frozen net that knows its preprocessing
-    out, tape = net.forward(x)                          # every intermediate value, and what backward reads
-    dx, grads = net.backward(dout, tape, rules={...})   # every gradient rule a plain function
+net = minicnn.load("googlenet")                     # a frozen net that knows its preprocessing
+out, tape = net.forward(x)                          # every intermediate value, and what backward reads
+dx, grads = net.backward(dout, tape, rules={...})   # every gradient rule a plain function
 """
 
 from pathlib import Path

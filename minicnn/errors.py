@@ -17,6 +17,10 @@ class MissingFileError(MinicnnError, FileNotFoundError):
     """Weights, an image or data that are not where they were looked for; says where that was."""
 
 
+class OutputError(MinicnnError, OSError):
+    """A file that cannot be written; names it and says why."""
+
+
 class ImageError(MinicnnError, ValueError):
     """A picture that cannot be read, or is too large; names the file."""
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Compilation inside the first example is slow, and that is no flaw of the example.
-settings.register_profile("minicnn", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.register_profile(
+    "minicnn", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
 settings.load_profile("minicnn")
 
 
