@@ -52,6 +52,8 @@ class StateMixin:
         strict  whether a missing or an unexpected key is an error; returns KeyMismatch(missing, unexpected)
         Raises ShapeError naming the key and both shapes, MinicnnError for keys; the net is then as it was.
         """
+        if self.frozen:
+            raise MinicnnError("the net is frozen: its parameters cannot be loaded again")
         expected = self._expected_shapes()
         missing = [key for key in expected if key not in state]
         unexpected = [key for key in state if key not in expected]
