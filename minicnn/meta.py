@@ -98,9 +98,10 @@ def _size_is_good(meta):
 
 
 def _order_is_good(meta):
-    return isinstance(meta.channel_order, str) and {"RGB": 3, "BGR": 3, "L": 1}.get(
-        meta.channel_order
-    ) == meta.input_size[0]
+    return (
+        isinstance(meta.channel_order, str)
+        and {"RGB": 3, "BGR": 3, "L": 1}.get(meta.channel_order) == meta.input_size[0]
+    )
 
 
 def _resize_to_is_good(meta):
