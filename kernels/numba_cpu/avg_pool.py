@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..shapes import check_ndim, check_pooled, window_output
-from .im2col import inside
 from .jit import jit
+from .window import inside
 
 
 def avg_pool2d_forward(x, kernel, stride, pad, ceil_mode, count_include_pad):

@@ -3,8 +3,7 @@
 import numpy as np
 
 from ..shapes import check_cols
-from .im2col import inside
-from .jit import jit
+from .jit import index, jit
 
 
 def col2im(cols, x_shape, kernel, stride, pad, dilation):
@@ -25,10 +24,10 @@ def gather_columns(cols, stride, pad, dilation, out):
     out     (C, H, W)
     """
     (C, H, W), (_, KH, KW, OH, OW) = out.shape, cols.shape
-    (SH, SW), (DH, DW), top, left = stride, dilation, pad[0], pad[2]
+    (SH, SW), (DH, DW), (top, _, left, right) = stride, dilation, pad
+    row = np.empty(left + W + right, out.dtype)  # with its padding, which collects too and is thrown away
     for c in range(C):
         for y in range(H):
-            row = out[c, y]
             row[:] = 0
             for i in range(KH):
                 # im2col read y = oy*SH - top + i*DH
@@ -36,11 +35,11 @@ def gather_columns(cols, stride, pad, dilation, out):
                 if rest != 0 or oy < 0 or oy >= OH:
                     continue
                 for j in range(KW):
-                    shift = j * DW - left
-                    first, last = inside(shift, SW, W, OW)
                     if SW == 1:  # apart, so that it adds several at once
-                        for ox in range(first, last):
-                            row[ox + shift] += cols[c, i, j, oy, ox]
+                        for ox in range(OW):
+                            row[index(ox + j * DW)] += cols[c, i, j, index(oy), ox]
                     else:
-                        for ox in range(first, last):
-                            row[ox * SW + shift] += cols[c, i, j, oy, ox]
+                        for ox in range(OW):
+                            row[index(ox * SW + j * DW)] += cols[c, i, j, index(oy), ox]
+            for column in range(W):
+                out[c, y, column] = row[index(column + left)]

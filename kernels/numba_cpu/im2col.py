@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..shapes import check_ndim, window_output
-from .jit import jit
+from .jit import index, jit
 
 
 def im2col(x, kernel, stride, pad, dilation):
@@ -25,29 +25,20 @@ def fill_columns(x, stride, pad, dilation, out):
     out     (C, KH, KW, OH, OW)
     """
     (C, H, W), (_, KH, KW, OH, OW) = x.shape, out.shape
-    (SH, SW), (DH, DW), top, left = stride, dilation, pad[0], pad[2]
+    (SH, SW), (DH, DW), (top, bottom, left, right) = stride, dilation, pad
+    # One padded channel, which stays in the processor's cache: all windows are then read without a question.
+    padded = np.zeros((top + H + bottom, left + W + right), x.dtype)
     for c in range(C):
+        for y in range(H):
+            for column in range(W):
+                padded[index(y + top), index(column + left)] = x[c, y, column]
         for i in range(KH):
             for j in range(KW):
-                first, last = inside(j * DW - left, SW, W, OW)
                 for oy in range(OH):
-                    y = oy * SH - top + i * DH
-                    row = out[c, i, j, oy]
-                    if y < 0 or y >= H:
-                        row[:] = 0
-                        continue
-                    row[:first] = 0
+                    y = index(oy * SH + i * DH)
                     if SW == 1:  # apart, so that it becomes a plain copy
-                        row[first:last] = x[c, y, first + j * DW - left : last + j * DW - left]
+                        for ox in range(OW):
+                            out[c, i, j, oy, ox] = padded[y, index(ox + j * DW)]
                     else:
-                        for ox in range(first, last):
-                            row[ox] = x[c, y, ox * SW + j * DW - left]
-                    row[last:] = 0
-
-
-@jit
-def inside(start, step, size, count):
-    """The range [first, last) of the o in [0, count) for which start + o*step is in [0, size)."""
-    first = min(max(-(start // step), 0), count)
-    last = min(max(-((start - size) // step), first), count)
-    return first, last
+                        for ox in range(OW):
+                            out[c, i, j, oy, ox] = padded[y, index(ox * SW + j * DW)]

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import numba
+import numpy as np
 
 
 def _user_folder():
@@ -52,3 +53,8 @@ def jit(function):
         return numba.njit(nogil=True, cache=_FOLDER is not None)(function)
     finally:
         numba.config.CACHE_DIR = before
+
+
+# An index that is known to be >= 0: a signed one is first asked whether it counts from the end, and a loop that asks
+# is not vectorised. Never mix it with signed numbers: their sum would be a float.
+index = np.uintp

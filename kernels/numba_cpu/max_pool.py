@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..shapes import check_ndim, check_pooled, check_same, window_output
-from .im2col import inside
-from .jit import jit
+from .jit import index, jit
+from .window import inside
 
 
 def max_pool2d_forward(x, kernel, stride, pad, dilation, ceil_mode):
@@ -36,22 +36,25 @@ def _forward(x, kernel, stride, pad, dilation, argmax, out):
     (SH, SW), (DH, DW), top, left = stride, dilation, pad[0], pad[2]
     for p in range(P):
         for oy in range(OH):
-            y0 = oy * SH - top
-            i0, i1 = inside(y0, DH, H, KH)
-            for ox in range(OW):
-                x0 = ox * SW - left
-                j0, j1 = inside(x0, DW, W, KW)
-                if i0 == i1 or j0 == j1:  # nothing but padding
-                    out[p, oy, ox], argmax[p, oy, ox] = -np.inf, 0
+            best, arg = out[p, oy], argmax[p, oy]
+            best[:] = -np.inf
+            arg[:] = -1
+            for i in range(KH):
+                y = oy * SH - top + i * DH
+                if y < 0 or y >= H:
                     continue
-                best, arg = x[p, y0 + i0 * DH, x0 + j0 * DW], i0 * KW + j0
-                for i in range(i0, i1):
-                    for j in range(j0, j1):
-                        value = x[p, y0 + i * DH, x0 + j * DW]
-                        # The first of equals stays, and the first NaN, with which no comparison is true, wins.
-                        if value > best or (value != value and best == best):
-                            best, arg = value, i * KW + j
-                out[p, oy, ox], argmax[p, oy, ox] = best, arg
+                # All windows of the row look at their cell (i, j) together: a loop that is vectorised.
+                for j in range(KW):
+                    shift, cell = j * DW - left, np.int32(i * KW + j)
+                    first, last = inside(shift, SW, W, OW)
+                    for ox in range(first, last):
+                        value, old = x[p, index(y), index(ox * SW + shift)], best[index(ox)]
+                        # The first of equals stays; the first NaN wins, with which no comparison is true.
+                        wins = (value > old) | ((value != value) & (old == old)) | (arg[index(ox)] < 0)
+                        best[index(ox)] = value if wins else old
+                        arg[index(ox)] = cell if wins else arg[index(ox)]
+            for ox in range(OW):
+                arg[ox] = max(arg[ox], 0)  # a window of nothing but padding
 
 
 @jit
