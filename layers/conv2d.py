@@ -3,8 +3,10 @@
 from typing import Any, NamedTuple
 
 from ..kernels import current
+from ..kernels.errors import ShapeError
 from ..kernels.shapes import check_float, check_same, conv2d_output, pad4, pair
 from .base import Layer
+from .checks import check_sizes, short
 
 
 class Conv2dCache(NamedTuple):
@@ -72,6 +74,9 @@ class Conv2d(Layer):
 
     def __init__(self, in_channels, out_channels, kernel, stride=1, pad=0, dilation=1, groups=1, bias=True):
         super().__init__()
+        check_sizes(in_channels=in_channels, out_channels=out_channels, groups=groups)
+        if in_channels % groups or out_channels % groups:
+            raise ShapeError(f"groups={groups} divides not both in_channels={in_channels}, out_channels={out_channels}")
         self.kernel, self.stride = pair(kernel, "kernel"), pair(stride, "stride")
         self.pad, self.dilation, self.groups = pad4(pad), pair(dilation, "dilation"), groups
         self.param_shapes = {"w": (out_channels, in_channels // groups, *self.kernel)}
@@ -99,10 +104,14 @@ class Conv2d(Layer):
         for name, plain in (("stride", (1, 1)), ("pad", (0,) * 4), ("dilation", (1, 1)), ("groups", 1)):
             value = getattr(self, name)
             if value != plain:
-                text += f", {name} {_short(value)}"
+                text += f", {name} {short(value)}"
         return text + ("" if "b" in self.param_shapes else ", no bias")
 
 
-def _short(value):
-    """2 for (2, 2): most windows are square."""
-    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
+CASES = [
+    (Conv2d(2, 3, 3), (2, 2, 5, 4)),
+    (Conv2d(3, 2, (3, 2), stride=(2, 1), pad=(1, 0, 0, 1)), (1, 3, 6, 4)),
+    (Conv2d(4, 6, (1, 2), stride=3, groups=2, bias=False), (2, 4, 4, 5)),
+    (Conv2d(2, 2, 2, dilation=(2, 3), pad=1, groups=2), (1, 2, 3, 5)),
+    (Conv2d(1, 1, 1), (1, 1, 1, 1)),
+]

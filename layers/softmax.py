@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from ..kernels import current
-from ..kernels.shapes import check_float
+from ..kernels.shapes import check_dout, check_float
 from .base import Layer
 
 
@@ -29,6 +29,7 @@ def softmax_backward(dout, cache):
     Because out = exp(x) / sum exp(x), d out[c'] / d x[c] = out[c'] * ([c = c'] - out[c]).
     """
     out = cache.out
+    check_dout(dout, out.shape, out=out)
     return out * (dout - (dout * out).sum(axis=1, keepdims=True))
 
 
@@ -42,3 +43,6 @@ class Softmax(Layer):
 
     def out_shape(self, shape):
         return shape
+
+
+CASES = [(Softmax(), (3, 5)), (Softmax(), (2, 3, 2, 1)), (Softmax(), (1, 1))]
