@@ -1,0 +1,49 @@
+"""VGG with 11, 13, 16 and 19 layers: 3x3 convolutions in five blocks, then three linear layers."""
+
+from functools import partial
+
+from ..layers import Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Softmax
+from .base import Entry, caffe_input, caffe_names, torchvision_input, torchvision_names
+
+# Columns A, B, D and E of table 1 of the paper: convolutions in each block.
+_BLOCKS = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+_WIDTHS = (64, 128, 256, 512, 512)
+
+
+def vgg(blocks, classes):
+    """blocks: how many convolutions each of the five has."""
+    nodes, channels = [], 3
+    for block, (count, width) in enumerate(zip(blocks, _WIDTHS), 1):
+        for i in range(1, count + 1):
+            nodes += [(f"conv{block}_{i}", Conv2d(channels, width, 3, pad=1)), (f"relu{block}_{i}", ReLU())]
+            channels = width
+        nodes.append((f"pool{block}", MaxPool2d(2, stride=2)))
+    return [
+        *nodes,
+        ("pool5/flatten", Flatten()),
+        ("fc6", Linear(512 * 7 * 7, 4096)),
+        ("relu6", ReLU()),
+        ("drop6", Dropout(0.5)),
+        ("fc7", Linear(4096, 4096)),
+        ("relu7", ReLU()),
+        ("drop7", Dropout(0.5)),
+        ("fc8", Linear(4096, classes)),
+        ("prob", Softmax()),
+    ]
+
+
+_MEAN = (103.939, 116.779, 123.68)
+_CAFFE = caffe_input(224, mean=_MEAN, resize="crop")
+
+ENTRIES = tuple(
+    Entry(
+        name=name,
+        nodes=partial(vgg, blocks),
+        preprocess={"torch": torchvision_input(), "caffe": _CAFFE},
+        sources={"torch": torchvision_names(classifier="fc6"), "caffe": caffe_names},
+        about=f"ImageNet, {name[3:]} layers of 3x3 convolutions",
+        reference="Simonyan & Zisserman, Very deep convolutional networks for large-scale image recognition, ICLR 2015",
+        licence="the authors': CC BY 4.0; torchvision's: BSD-3",
+    )
+    for name, blocks in _BLOCKS.items()
+)
