@@ -25,6 +25,10 @@ class ImageError(MinicnnError, ValueError):
     """A picture that cannot be read, or is too large; names the file."""
 
 
+class UsageError(MinicnnError, ValueError):
+    """Something asked for that cannot be: an argument, an option, a unit out of range; says what can."""
+
+
 class UnknownNameError(MinicnnError, LookupError):
     """A node, class, net or method that does not exist; suggests the nearest names."""
 
