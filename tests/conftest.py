@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Compilation inside the first example is slow, and that is no flaw of the example.
+# Compilation inside the first example is slow, and that is no flaw of the example. The backend fixture is meant to stay
+# the same in all examples of a test.
 settings.register_profile(
-    "minicnn", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    "minicnn",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    derandomize=True,
 )
 settings.load_profile("minicnn")
 
