@@ -1,0 +1,38 @@
+"""Ways of looking at a net, one a module: `from minicnn.vis import guided_backprop`.
+
+A module is a way of looking if it has both of
+
+    NAME(net, x, unit, ...)                         the function that is named as the module: arrays in, arrays out
+    picture(result, net, x=None, unit=None)         a PIL image of what it returned
+
+Its docstring is the page about it: formula, shapes, defaults with their source, and what it does not show; the first
+line is the description. Of the function's parameters
+
+    net        comes first
+    x          (N, C, H, W), preprocessed; a method without x needs no image
+    unit       what `units.find_unit` takes; where it has a default, it may be left away
+    progress   whether a bar may be shown on stderr (it never is where that is no terminal)
+
+and every other one has a default, is annotated int, float, str or bool, and is explained in the function's docstring:
+these are the options of `minicnn vis NAME`.
+
+A method that takes long keeps its result so far when interrupted, returns it and warns with `progress.StoppedEarly`.
+
+`METHODS` has all of them, {name: module}, found by looking into this folder; the functions are here by name. The other
+modules are helpers: rules, units, passes, image, colour, tiles, progress.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+METHODS = {}
+
+for _name in sorted(module.name for module in iter_modules(__path__)):
+    _module = import_module(f".{_name}", __name__)
+    if hasattr(_module, "picture") and callable(getattr(_module, _name, None)):
+        METHODS[_name] = _module
+
+# Importing a submodule binds its name to the module; the function takes its place when all are imported.
+globals().update({_name: getattr(_module, _name) for _name, _module in METHODS.items()})
+
+__all__ = ["METHODS", *METHODS]

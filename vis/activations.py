@@ -1,0 +1,42 @@
+"""What every channel of a layer says about the image.
+
+    out[n, c] = the layer's channel c
+
+x     (N, C, H, W), preprocessed
+out   (N, C', H', W') of the layer, in its order; one channel alone (N, 1, H', W') where the unit names one;
+      (N, C', 1, 1) for a layer without positions
+
+The picture: one tile a channel, numbered, an image after the other. All tiles of an image have one scale, so that weak
+channels look weak: black is zero and white the largest value; where the layer has values below zero, blue is below,
+white zero and red above.
+
+It does not show what a channel looks for, only where it found it.
+"""
+
+from ..errors import UsageError
+from .colour import absolute, limit_of, signed
+from .passes import look, to_host
+from .tiles import grid
+from .units import find_unit, unit_title
+
+
+def activations(net, x, unit):
+    """What every channel of a layer says about the image, (N, C, H, W) of the layer."""
+    unit = find_unit(net, unit)
+    if unit.position is not None:
+        raise UsageError(f"{unit}: activations are of whole channels; leave the position away")
+    tape, _ = look(net, x, unit)
+    out = to_host(net, tape.out(unit.layer))
+    out = out.reshape(*out.shape[:2], *(out.shape[2:] or (1, 1)))
+    return out if unit.channel is None else out[:, unit.channel : unit.channel + 1]
+
+
+def picture(result, net, x=None, unit=None):
+    """One tile a channel."""
+    unit = find_unit(net, unit)
+    tiles, labels = [], []
+    for out in result:
+        colours = signed if out.min() < 0 else absolute
+        tiles += list(colours(out, limit_of(out)))
+        labels += [str(c) for c in range(len(out))] if unit.channel is None else [str(unit.channel)]
+    return grid(tiles, labels, title=unit_title(net, unit), least=24)

@@ -1,0 +1,31 @@
+"""What in the image a unit answers to, sent back through a deconvnet.
+
+    every ReLU   dx = dout where dout > 0, else 0
+    all others   their gradients: a convolution sends back through its own filters transposed, a max pool to its
+                 switches, a normalisation as it was
+
+x     (N, C, H, W), preprocessed
+dx    (N, C, H, W); of no unit: only its pattern means something
+
+The unit is best a channel, from its strongest position (all other activations of the layer are zero, as in the paper).
+The paper starts from the activation's value, here it is 1: for a positive one the pattern is the same times a constant.
+Where a net has local response normalisation, the paper's deconvnet leaves it out, here its gradient is taken.
+
+The picture: mid-grey is zero, each image to its own 99.9 % quantile.
+
+Where the net has no max pool above the image (as in an all-convolutional net), it does not depend on the image at all
+but through normalisations; and below max pools only by their switches. It is no gradient: it says nothing about slopes.
+Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, section 2.1
+"""
+
+from .gradient import picture
+from .passes import look, walk
+from .rules import RULES
+
+__all__ = ["deconvnet", "picture"]
+
+
+def deconvnet(net, x, unit):
+    """What a unit answers to, by Zeiler and Fergus's deconvnet, (N, C, H, W)."""
+    tape, dout = look(net, x, unit)
+    return walk(net, tape, dout, RULES["deconvnet"])
