@@ -11,12 +11,13 @@ A backend is a module with the functions of `contract.py`. It is chosen by name,
 import importlib
 import os
 from contextvars import ContextVar
+from functools import cache
 
 from .errors import BackendError
 
 BACKENDS = {"numpy": ".reference", "numba": ".numba_cpu", "cuda": ".cuda", "cuda-sim": ".cuda"}
 
-_default = None  # the backend of the whole process, once chosen
+_calls = []  # every `use(...)` of the process that is no `with` block: the last one counts
 _scoped = ContextVar("minicnn_backend", default=None)  # the one of a `with use(...)` block
 
 
@@ -29,16 +30,23 @@ def get(name):
     try:
         return importlib.import_module(BACKENDS[name], __name__)
     except ImportError as e:
-        raise BackendError(f"backend {name!r} is not available: {e}") from e
+        missing = e.name == __name__ + BACKENDS[name]
+        reason = "this version of minicnn does not contain it; use numba or numpy" if missing else e
+        raise BackendError(f"backend {name!r} is not available: {reason}") from e
 
 
 def current():
     """The backend in use: of the innermost `with use(...)`, else of `use(...)`, else of MINICNN_BACKEND, else numba."""
-    global _default
-    backend = _scoped.get() or _default
-    if backend is None:
-        backend = _default = get(os.environ.get("MINICNN_BACKEND") or "numba")
-    return backend
+    scoped = _scoped.get()
+    if scoped is not None:
+        return scoped
+    call = next(reversed(_calls), None)
+    return call.backend if call else _of_environment()
+
+
+@cache
+def _of_environment():
+    return get(os.environ.get("MINICNN_BACKEND") or "numba")
 
 
 def name_of(backend):
@@ -53,15 +61,15 @@ class use:
     """
 
     def __init__(self, name):
-        global _default
-        self._backend = get(name) if isinstance(name, str) else name
-        self._before, _default = _default, self._backend
+        self.backend = get(name) if isinstance(name, str) else name
+        _calls.append(self)
 
     def __enter__(self):
-        global _default
-        _default = self._before
-        self._token = _scoped.set(self._backend)
-        return self._backend
+        # It was no call after all. Only this one is taken back: other threads may have chosen meanwhile.
+        if self in _calls:
+            _calls.remove(self)
+        self._token = _scoped.set(self.backend)
+        return self.backend
 
     def __exit__(self, *exc):
         _scoped.reset(self._token)

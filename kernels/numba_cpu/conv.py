@@ -32,7 +32,7 @@ def conv2d_backward_input(dout, w, x_shape, stride, pad, dilation, groups):
     matrix = w.reshape(groups, F // groups, w[0].size).transpose(0, 2, 1)
     dx = np.empty(x_shape, dout.dtype)
     if _is_view(w.shape[2:], stride, pad):
-        product(matrix, dout, dx.reshape(N, groups, -1, OH * OW))
+        product(matrix, dout, dx.reshape(N, groups, w[0].size, OH * OW))
         return dx
     dcols = np.empty((groups, w[0].size, OH * OW), dout.dtype)
     windows = dcols.reshape(x_shape[1], *w.shape[2:], OH, OW)
@@ -63,12 +63,12 @@ def _is_view(kernel, stride, pad):
 def _columns(x, kernel, out_hw, stride, pad, dilation, groups):
     """The columns (groups, C/groups*KH*KW, OH*OW) of one image after the other; each is overwritten by the next."""
     x = np.ascontiguousarray(x)
-    N, C, _, _ = x.shape
+    (N, C), (KH, KW), (OH, OW) = x.shape[:2], kernel, out_hw
     if _is_view(kernel, stride, pad):
-        yield from x.reshape(N, groups, C // groups, -1)
+        yield from x.reshape(N, groups, C // groups, OH * OW)
         return
-    windows = np.empty((C, *kernel, *out_hw), x.dtype)
-    cols = windows.reshape(groups, C // groups * kernel[0] * kernel[1], -1)
+    windows = np.empty((C, KH, KW, OH, OW), x.dtype)
+    cols = windows.reshape(groups, C // groups * KH * KW, OH * OW)
     for n in range(N):
         fill_columns(x[n], stride, pad, dilation, windows)
         yield cols

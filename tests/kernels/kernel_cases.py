@@ -1,0 +1,192 @@
+"""Random arguments for every kernel of the contract: odd shapes, strange windows, any memory layout, both dtypes."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+import naive
+
+SPECIAL = np.array([-np.inf, np.nan, -0.0, 0.0, 1.0, 1.0, 2.0, np.inf])
+
+
+class Arrays:
+    """Draws the arrays of one case: normal numbers, or many ties and special values, in one of four layouts."""
+
+    def __init__(self, draw, special=False):
+        self._draw = draw
+        self._rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+        self._dtype = draw(st.sampled_from([np.float32, np.float64]))
+        self._special = special and draw(st.booleans())
+
+    def __call__(self, *shape):
+        values = self._rng.choice(SPECIAL, shape) if self._special else self._rng.standard_normal(shape)
+        return self.lay_out(values.astype(self._dtype))
+
+    def lay_out(self, array):
+        layout = self._draw(st.sampled_from(["C", "C", "Fortran", "strided", "reversed"]))
+        if layout == "Fortran":
+            return np.asfortranarray(array)
+        if layout == "strided":
+            wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), 7, array.dtype)
+            wide[..., ::2] = array
+            return wide[..., ::2]
+        if layout == "reversed":
+            return np.ascontiguousarray(array[::-1])[::-1]
+        return array
+
+
+@st.composite
+def windows(draw, dilated=True):
+    """(hw, kernel, stride, pad, dilation) of which at least one window fits; windows of padding alone do occur."""
+    sizes = st.tuples(st.integers(1, 3), st.integers(1, 3))
+    kernel = draw(sizes)
+    dilation = draw(sizes) if dilated else (1, 1)
+    stride = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    pad = draw(st.one_of(st.just((0, 0, 0, 0)), st.tuples(*[st.integers(0, 3)] * 4)))
+    hw = []
+    for a in (0, 1):
+        reach = (kernel[a] - 1) * dilation[a] + 1
+        smallest = max(1, reach - pad[2 * a] - pad[2 * a + 1])
+        hw.append(smallest + draw(st.integers(0, 4)))
+    return tuple(hw), kernel, stride, pad, dilation
+
+
+batches = st.sampled_from([0, 1, 1, 2, 3])
+channels = st.integers(1, 3)
+
+
+@st.composite
+def im2col(draw):
+    arrays = Arrays(draw, special=True)
+    hw, *geometry = draw(windows())
+    return arrays(draw(batches), draw(channels), *hw), *geometry
+
+
+@st.composite
+def col2im(draw):
+    arrays = Arrays(draw)
+    hw, *geometry = draw(windows())
+    x_shape = (draw(batches), draw(channels), *hw)
+    cols = naive.im2col(np.zeros(x_shape), *geometry)
+    return arrays(*cols.shape), x_shape, *geometry
+
+
+@st.composite
+def matmul(draw):
+    arrays = Arrays(draw)
+    M, K, N = draw(st.tuples(*[st.integers(0, 6)] * 3))
+    return arrays(M, K), arrays(K, N)
+
+
+@st.composite
+def conv2d(draw):
+    """(x, w, b, dout, geometry and groups)."""
+    arrays = Arrays(draw)
+    if draw(st.integers(0, 3)) == 0:  # the shapes for which a backend may have a short cut
+        hw, *geometry = draw(st.tuples(channels, channels)), (1, 1), (1, 1), (0, 0, 0, 0), (1, 1)
+    else:
+        hw, *geometry = draw(windows())
+    kernel, stride, pad, dilation = geometry
+    groups, CG = draw(channels), draw(st.integers(1, 2))
+    F = groups * draw(st.integers(1, 2))
+    x = arrays(draw(batches), groups * CG, *hw)
+    rows, columns = naive.window_starts(hw, *geometry)
+    w, dout = arrays(F, CG, *kernel), arrays(x.shape[0], F, len(rows), len(columns))
+    b = arrays(F) if draw(st.booleans()) else None
+    return x, w, b, dout, (stride, pad, dilation, groups)
+
+
+def conv2d_forward():
+    return conv2d().map(lambda case: (*case[:3], *case[4]))
+
+
+def conv2d_backward_input():
+    return conv2d().map(lambda case: (case[3], case[1], case[0].shape, *case[4]))
+
+
+def conv2d_backward_weight():
+    return conv2d().map(lambda case: (case[3], case[0], case[1].shape, *case[4]))
+
+
+@st.composite
+def relu_forward(draw):
+    return (Arrays(draw, special=True)(*draw(st.lists(st.integers(0, 4), min_size=1, max_size=4))),)
+
+
+@st.composite
+def relu_backward(draw):
+    arrays = Arrays(draw, special=True)
+    shape = draw(st.lists(st.integers(0, 4), min_size=1, max_size=4))
+    return arrays(*shape), arrays(*shape)
+
+
+@st.composite
+def max_pool2d_forward(draw):
+    arrays = Arrays(draw, special=True)
+    hw, *geometry = draw(windows())
+    return arrays(draw(batches), draw(channels), *hw), *geometry, draw(st.booleans())
+
+
+@st.composite
+def max_pool2d_backward(draw):
+    arrays = Arrays(draw)
+    hw, *geometry = draw(windows())
+    x = arrays(draw(batches), draw(channels), *hw)
+    _, argmax = naive.max_pool2d_forward(x, *geometry, draw(st.booleans()))
+    return arrays(*argmax.shape), arrays.lay_out(argmax), x.shape, *geometry
+
+
+@st.composite
+def avg_pool2d_forward(draw):
+    arrays = Arrays(draw)
+    hw, *geometry, _ = draw(windows(dilated=False))
+    return arrays(draw(batches), draw(channels), *hw), *geometry, draw(st.booleans()), draw(st.booleans())
+
+
+@st.composite
+def avg_pool2d_backward(draw):
+    arrays = Arrays(draw)
+    hw, *geometry, dilation = draw(windows(dilated=False))
+    rows, columns = naive.window_starts(hw, *geometry, dilation, draw(st.booleans()))
+    N, C = draw(batches), draw(channels)
+    return arrays(N, C, len(rows), len(columns)), (N, C, *hw), *geometry, draw(st.booleans())
+
+
+@st.composite
+def lrn(draw):
+    """(arrays, x, size, alpha, beta, k)."""
+    arrays = Arrays(draw)
+    x = arrays(draw(batches), draw(st.integers(1, 6)), draw(channels), draw(channels))
+    size = draw(st.integers(1, 5))
+    return arrays, x, size, draw(st.floats(1e-4, 2)), draw(st.floats(0.5, 1)), draw(st.floats(1, 2))
+
+
+def lrn_forward():
+    return lrn().map(lambda case: case[1:])
+
+
+@st.composite
+def lrn_backward(draw):
+    arrays, x, size, alpha, beta, k = draw(lrn())
+    _, scale = naive.lrn_forward(x, size, alpha, beta, k)
+    return arrays(*x.shape), x, scale, size, alpha, beta
+
+
+CASES = {
+    strategy.__name__: strategy()
+    for strategy in (
+        im2col,
+        col2im,
+        matmul,
+        conv2d_forward,
+        conv2d_backward_input,
+        conv2d_backward_weight,
+        relu_forward,
+        relu_backward,
+        max_pool2d_forward,
+        max_pool2d_backward,
+        avg_pool2d_forward,
+        avg_pool2d_backward,
+        lrn_forward,
+        lrn_backward,
+    )
+}
