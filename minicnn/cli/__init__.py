@@ -1,0 +1,1 @@
+"""The front door: main.py, the commands in commands/, and what they share."""

@@ -1,0 +1,60 @@
+"""What a command that runs a net begins with: the backend, the net, the images."""
+
+import logging
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+
+from .. import kernels
+from ..vis.image import preprocess, read_image
+from ..vis.progress import StoppedEarly
+from ..weights import store
+
+log = logging.getLogger("minicnn")
+
+
+@contextmanager
+def backend(args):
+    """Inside, args.backend is the current one, or what MINICNN_BACKEND and the default say; its name.
+
+    Raises BackendError before any work is done.
+    """
+    with kernels.use(args.backend or kernels.current()) as module:
+        yield kernels.name_of(module)
+
+
+def load_net(args):
+    """(net, path) of args.model."""
+    path = store.find(args.model)
+    net = store.load(path)
+    log.info("net: %s, %s", net.meta.architecture, path)
+    return net, path
+
+
+def read_batch(paths, net):
+    """The pictures as the net's input, (N, C, H, W); says which preprocessing it applied."""
+    log.info("preprocessing: %s", describe(net.meta))
+    return np.concatenate([preprocess(read_image(path), net.meta) for path in paths])
+
+
+def describe(meta):
+    """A net's preprocessing in one line."""
+    C, H, W = meta.input_size
+    how = "shorter side" if meta.resize == "crop" else "both sides"
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in (meta.mean, meta.std))
+    size = f"{how} to {meta.resize_to}, centre {H}x{W}"
+    return f"{meta.channel_order}; {size}; (pixel / 255 * {meta.range:g} - ({mean})) / ({std})"
+
+
+@contextmanager
+def stopped_early():
+    """Yields a list that is true afterwards if Ctrl-C ended a method inside, which then returned what it had so far."""
+    stopped = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield stopped
+    for warning in caught:
+        log.warning("%s", warning.message)
+        if issubclass(warning.category, StoppedEarly):
+            stopped.append(warning.message)
