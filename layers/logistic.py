@@ -26,7 +26,7 @@ def logistic_forward(scores, labels):
     Raises ShapeError for a batch of none; errors of labels as in `as_labels`.
     """
     check_float(scores=scores)
-    if scores.shape not in (scores.shape[:1], (*scores.shape[:1], 1)) or not scores.shape:
+    if scores.ndim not in (1, 2) or scores.shape[1:] not in ((), (1,)):
         raise ShapeError(f"scores {show(scores.shape)} must be (N,) or (N, 1), one number an example")
     check_batch(scores)
     labels = as_labels(labels, len(scores), 2).reshape(scores.shape).astype(scores.dtype)
