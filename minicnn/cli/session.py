@@ -40,7 +40,7 @@ def read_batch(paths, net):
 
 def describe(meta):
     """A net's preprocessing in one line."""
-    C, H, W = meta.input_size
+    _, H, W = meta.input_size
     how = "shorter side" if meta.resize == "crop" else "both sides"
     mean, std = (", ".join(f"{value:g}" for value in values) for values in (meta.mean, meta.std))
     size = f"{how} to {meta.resize_to}, centre {H}x{W}"

@@ -47,7 +47,9 @@ def read_mnist(folder, part):
     path = _file(folder, f"{part}-labels-idx1-ubyte")
     labels = read_idx(path)
     if images.shape != (len(labels), 28, 28) or labels.ndim != 1:
-        raise FormatError(path, f"labels {labels.shape} do not fit images {images.shape}, expected (N,) and (N, 28, 28)")
+        raise FormatError(
+            path, f"labels {labels.shape} do not fit images {images.shape}, expected (N,) and (N, 28, 28)"
+        )
     if labels.size and labels.max() > 9:
         raise FormatError(path, f"label {labels.max()}, expected 0 to 9")
     return images, labels

@@ -6,17 +6,12 @@ Plain stochastic gradient descent with momentum; every step of it stands in `tra
 """
 
 import argparse
-import json
-import logging
 import math
-import sys
-import time
 from dataclasses import replace
 
 import numpy as np
 from tqdm import tqdm
 
-from .. import __version__
 from ..layers.softmax_cross_entropy import softmax_cross_entropy_backward, softmax_cross_entropy_forward
 from ..weights import native
 from ..zoo import build
@@ -45,7 +40,7 @@ def train(images, labels, epochs=EPOCHS, seed=0):
     for step in range(steps):
         if step % (len(images) // BATCH) == 0:
             order = rng.permutation(len(images))
-        batch = order[: BATCH]
+        batch = order[:BATCH]
         order = order[BATCH:]
         rate = RATE * (1 + math.cos(math.pi * step / steps)) / 2
 
