@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import MissingFileError, OutputError
+from .kernels.errors import MinicnnError
 
 
 def read_whole(path):
@@ -53,6 +54,8 @@ def write_whole(path):
             part.unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
+    except MinicnnError:  # the block's own, and a MissingFileError is an OSError too
+        raise
     except OSError as error:
         raise OutputError(f"cannot write {path}: {_reason(error)}") from error
 

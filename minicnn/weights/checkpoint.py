@@ -52,7 +52,9 @@ def to_float32(array):
 
 def bfloat16(bits):
     """float32 from the bits of bfloat16, its upper half: (...) uint16 -> (...) float32, exact."""
-    return (bits.astype(np.uint32) << 16).view(np.float32)
+    wide = bits.astype(np.uint32)
+    wide <<= 16  # in place: a file of one large tensor must not be held five times
+    return wide.view(np.float32)
 
 
 def require_finite(file, tensors):

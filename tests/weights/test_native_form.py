@@ -1,0 +1,148 @@
+import json
+import os
+import tracemalloc
+
+import numpy as np
+import pytest
+from weight_files import safetensors_file
+
+from minicnn.errors import FormatError, MissingFileError, OutputError
+from minicnn.meta import Meta
+from minicnn.weights import formats, native
+
+META = Meta("tiny", (3, 8, 8), "RGB", 1.0, (0.5,) * 3, (0.25,) * 3, "crop", 8, ("a", "b"), "made up", "none", "f" * 64)
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(header, data=b""):
+        text = header if isinstance(header, str) else json.dumps(header)
+        (tmp_path / "net.safetensors").write_bytes(safetensors_file(text, data))
+        return native.read(tmp_path / "net.safetensors")
+
+    return read
+
+
+def entry(dtype, shape, begin, end):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+def test_round_trip(tmp_path):
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((4, 3, 2, 2)).astype(np.float32)
+    tensors = {"conv.w": w, "t": w.T[::2], "n": np.array(7), "half": w[0].astype(np.float16)}
+    native.save(tmp_path / "net.safetensors", tensors, META)
+    got = formats.read(tmp_path / "net.safetensors")
+    assert got.format == "native" and got.meta == META and got.tensors.keys() == tensors.keys()
+    for name, array in tensors.items():
+        np.testing.assert_array_equal(got.tensors[name], array)
+        assert got.tensors[name].shape == array.shape
+    assert got.tensors["half"].dtype == np.float32 and got.tensors["n"].dtype == np.int64
+
+
+def test_a_file_by_hand(read):
+    header = {"a": entry("F32", [1, 2], 0, 8), "b": entry("BF16", [2], 8, 12), "__metadata__": {"format": "pt"}}
+    got = read(json.dumps(header) + "   ", np.array([1, 2], "<f4").tobytes() + b"\x80\x3f\x20\xc0")
+    assert got.meta is None
+    assert got.tensors["a"].tolist() == [[1, 2]] and got.tensors["b"].tolist() == [1, -2.5]
+
+
+def test_metadata_from_a_file(read):
+    assert read({"__metadata__": META.to_strings()}).meta == META
+    with pytest.raises(FormatError, match=r"net.safetensors: metadata: range is -1, expected a number above 0"):
+        read({"__metadata__": {**META.to_strings(), "range": "-1"}})
+
+
+@pytest.mark.parametrize(
+    "header, data, reason",
+    [
+        ("{", b"", "safetensors"),
+        ("[]", b"", "safetensors"),
+        ('{"a": 5}', b"", "safetensors"),
+        ({"a": entry("F32", [2], 0, 8)}, bytes(7), "safetensors"),
+        ({"a": entry("F32", [2], 0, 8)}, bytes(9), "safetensors"),
+        ({"a": entry("F32", [3], 0, 8)}, bytes(8), "safetensors"),
+        ({"a": entry("F32", [-2], 0, 8)}, bytes(8), "safetensors"),
+        ({"a": entry("F32", [2**62, 2**62], 0, 8)}, bytes(8), "safetensors"),
+        ({"a": entry("F32", [2], 0, 8), "b": entry("F32", [2], 4, 12)}, bytes(12), "safetensors"),
+        ({"a": entry("F32", [1], 4, 8)}, bytes(8), "safetensors"),
+        ({"a": entry("F32", [2], 8, 0)}, bytes(8), "safetensors"),
+        ({"__metadata__": {"a": 5}}, b"", "safetensors"),
+        ('{"a":' * 100_000, b"", "safetensors"),
+        ({"a": entry("F8_E4M3", [2], 0, 2)}, bytes(2), "'a': type F8_E4M3"),
+        ('{"__metadata__":{"a":"1","a":"2"}}', b"", "stands twice"),
+    ],
+)
+def test_bad_files(read, header, data, reason):
+    with pytest.raises(FormatError, match=reason):
+        read(header, data)
+
+
+def test_a_name_that_stands_twice(read):
+    one = '"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}'
+    assert read("{" + one + "}", b"x").tensors["a"] == ord("x")
+    with pytest.raises(FormatError, match="stands twice"):
+        read("{" + one + "," + one + "}", b"x")
+
+
+def test_headers_that_lie_about_their_length(tmp_path):
+    path = tmp_path / "net.safetensors"
+    for start, reason in (
+        (b"\xff" * 8, "a header of 18446744073709551615 bytes"),
+        (b"\xff\xff\0\0\0\0\0\0", "safetensors"),
+    ):
+        path.write_bytes(start + b"{}")
+        with pytest.raises(FormatError, match=reason):
+            native.read(path)
+    for short in (b"", b"\x02", b"\x02" + bytes(7), b"\x02" + bytes(7) + b"{"):
+        path.write_bytes(short)
+        with pytest.raises(FormatError):
+            native.read(path)
+
+
+def test_peak_memory_is_about_twice_the_file(tmp_path):
+    path = tmp_path / "net.safetensors"
+    native.save(path, {f"t{i}": np.zeros(1 << 20, np.float32) for i in range(4)}, META)
+    tracemalloc.start()
+    try:
+        native.read(path)
+        assert tracemalloc.get_traced_memory()[1] < 2.2 * path.stat().st_size
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "net.safetensors"
+    native.save(path, {"a": np.ones(3, np.float32)}, META)
+    old = path.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        native.save(path, {"a": np.zeros(3, np.float32)}, META)
+    assert path.read_bytes() == old and os.listdir(tmp_path) == ["net.safetensors"]
+
+
+def test_other_peoples_files_are_told_from_each_other(tmp_path):
+    cases = {
+        b"": "empty or not a weight file that minicnn can read .*caffemodel.*pth.*safetensors",
+        b"\n <!DOCTYPE html>": "web page",
+        b"version https://git-lfs.github.com/spec/v1\noid": "Git LFS",
+        b"name: 'LeNet'\nlayer {": "not a weight file",
+        b"\x89PNG\r\n\x1a\n": "not a weight file",
+    }
+    for data, reason in cases.items():
+        (tmp_path / "file").write_bytes(data)
+        with pytest.raises(FormatError, match=reason):
+            formats.read(tmp_path / "file")
+    with pytest.raises(MissingFileError, match="it is a folder"):
+        formats.read(tmp_path)
+
+
+@pytest.mark.data
+def test_a_real_file_of_somebody_else(data_dir):
+    got = formats.read(data_dir / "weights" / "vgg16_conv1_1-conv3_3.safetensors")
+    assert got.meta is None and got.tensors["conv3_3.weight"].shape == (256, 256, 3, 3)
+    assert sum(a.size for a in got.tensors.values()) == 1_735_488
