@@ -149,8 +149,9 @@ def _row(case, name, backward, out, douts, eps, tol, rng):
 
     slopes = [_slopes(case, name, v, h, out.ravel(), weights) for v, h in moves]
     numeric, unsettled, noise = (np.stack(column) for column in zip(*slopes))
-    # Below this an entry is not told from rounding, nor from what its neighbours leave behind.
-    scale = np.maximum(np.maximum(abs(numeric), 1e-3 * abs(numeric).max()), np.maximum(100 * noise / tol, 1e-30))
+    # An error is relative to the entry, but not to one so small that rounding alone would pass tol.
+    least = max(1e-3 * abs(numeric).max(), 1e-300)
+    scale = np.maximum(np.maximum(abs(numeric), 1000 / tol * noise), least)
     kink = (unsettled > tol / 4 * scale).any(axis=1)
     error = abs(backward - numeric) / np.maximum(abs(backward), scale)
     error = np.where(np.isfinite(error), error, np.inf)
@@ -177,19 +178,24 @@ def _slopes(case, name, v, h, out, weights):
     With the step h and with h/2:    central = (f(+) - f(-)) / 2h,    bend = (f(+) - 2 f(0) + f(-)) / h
 
     Where f is smooth central stays (to h^2) and bend halves. At a kink bend stays instead, and where a kink is
-    not at x but within the step, central moves. What deviates from smoothness, summed over outputs by |dout| so
-    that no two kinks cancel, is `unsettled`.
+    not at x but within the step, central moves. What deviates from smoothness is `unsettled`. It and the rounding
+    `noise` are added over outputs as squares, so that no two kinks cancel.
     """
     array = case.arrays[name]
 
-    def f(step):
+    def at(step):
         moved, _ = _run(case, {**case.arrays, name: array + step * v})
         return moved.ravel()
 
-    plus, minus, half_plus, half_minus = f(h), f(-h), f(h / 2), f(-h / 2)
+    plus, minus, half_plus, half_minus = at(h), at(-h), at(h / 2), at(-h / 2)
     central, half_central = (plus - minus) / (2 * h), (half_plus - half_minus) / h
     bend, half_bend = (plus - 2 * out + minus) / h, (half_plus - 2 * out + half_minus) / (h / 2)
     unsettled = abs(bend - 2 * half_bend) + abs(central - half_central)
-    changed = (plus != out) | (minus != out)
-    noise = changed * (_ROUNDING / h * abs(out).max())
-    return central @ weights, unsettled @ abs(weights), noise @ abs(weights)
+    # Rounding reaches central through the outputs that move, divided by h, and backward through all.
+    moving = np.any([f != out for f in (plus, minus, half_plus, half_minus)], axis=0)
+    noise = _ROUNDING * np.max(np.abs([out, plus, minus])) * (moving / h + 1)
+    return central @ weights, _added(unsettled, weights), _added(noise, weights)
+
+
+def _added(deviations, weights):
+    return np.sqrt(deviations**2 @ weights**2)
