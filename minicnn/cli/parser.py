@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
         args, rest = self.parse_known_args(argv)
         for word in rest:
             if word.startswith("-"):
-                raise UnknownNameError(f"option of {self.prog}", word.partition("=")[0], self.options)
+                raise UnknownNameError("option", word.partition("=")[0], self.options)
             raise UsageError(f"{self.prog} takes no further argument {word!r} (see {self.prog} --help)")
         return args
 

@@ -1,0 +1,31 @@
+# make demo, make test, make lint: each alone is enough on a fresh machine with Python >= 3.10.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test lint
+
+demo: $(VENV)/.installed
+	$(BIN)/minicnn demo
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m "not oracle"
+
+lint: $(VENV)/.installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# The stamps are younger than setup.cfg as long as what is installed is what it asks for.
+$(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-%: setup.cfg pyproject.toml | $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	@touch $@
+
+$(VENV):
+	@$(PYTHON) -c "import sys; v = sys.version_info; v >= (3, 10) or \
+	sys.exit(f'minicnn needs Python >= 3.10, $(PYTHON) is {v[0]}.{v[1]}; name another one: make PYTHON=python3.12')"
+	$(PYTHON) -m venv $(VENV)
