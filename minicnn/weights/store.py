@@ -32,9 +32,7 @@ def load(name_or_path, allow_nonfinite=False):
         )
     if not allow_nonfinite:
         require_finite(path, checkpoint.tensors)
-    net = _fill(path, checkpoint.meta.architecture, checkpoint.tensors)
-    net.meta = checkpoint.meta
-    return net.freeze()
+    return _fill(path, checkpoint.meta, checkpoint.tensors).freeze()
 
 
 def find(name_or_path):
@@ -98,26 +96,22 @@ def import_file(path, arch, out_dir, name=None, classes=None, allow_nonfinite=Fa
 
     entry = zoo.entry(arch)
     checkpoint = formats.read(path)
-    source = checkpoint.format
-    if source == native.FORMAT:
-        tensors, known = checkpoint.tensors, checkpoint.meta.__dict__ if checkpoint.meta else {}
+    if checkpoint.format == native.FORMAT:
+        tensors, known = checkpoint.tensors, vars(checkpoint.meta) if checkpoint.meta else {}
     else:
-        if source not in entry.preprocess:
-            raise FormatError(
-                path, f"a {source} file, which {arch} is not known from, only {', '.join(entry.preprocess)}"
-            )
-        tensors, known = _mapped(path, entry, checkpoint), entry.preprocess[source]
+        tensors, known = _mapped(path, entry, checkpoint), entry.preprocess[checkpoint.format]
     if not allow_nonfinite:
         require_finite(path, tensors)
     sha256 = hashlib.sha256(read_whole(path)).hexdigest()
-    fields = {"source": Path(path).name, **known, "architecture": arch, "sha256": sha256, **overrides}
+    fields = {"source": Path(path).name, "licence": entry.licence, "classes": entry.labels, **known}
+    fields |= {"architecture": arch, "sha256": sha256, **overrides}
     if classes is not None:
         fields["classes"] = read_classes(classes)
     try:
         meta = Meta(**fields)
     except TypeError as error:  # a field too many or too few
         raise FormatError(path, f"metadata: {error}") from error
-    net = _fill(path, arch, tensors)
+    net = _fill(path, meta, tensors)
     out = Path(out_dir) / f"{name or f'{arch}-{sha256[:8]}'}.safetensors"
     native.save(out, net.state_dict(), meta)
     return out
@@ -135,18 +129,22 @@ def read_classes(path):
 def _mapped(path, entry, checkpoint):
     try:
         return entry.map_names(checkpoint.format, checkpoint.tensors)
-    except KeyError as error:
-        raise FormatError(path, f"not the weights of {entry.name}: no tensor {error}") from error
+    except FormatError as error:  # the zoo does not know the file's name
+        raise FormatError(path, f"{error.reason}: not the weights of {entry.name}", error.tensor) from error
 
 
-def _fill(path, architecture, tensors):
+def _fill(path, meta, tensors):
     from .. import zoo
 
-    net = zoo.build(architecture, seed=None)
+    # As many scores as there are class names, so that names of another net are noticed.
+    count = len(meta.classes) or None
     try:
+        net = zoo.build(meta.architecture, classes=count)
         net.load_state_dict(tensors)
     except MinicnnError as error:
-        raise FormatError(path, f"not the weights of {architecture}: {error}") from error
+        wanted = meta.architecture + (f" with {count} classes" if count else "")
+        raise FormatError(path, f"not the weights of {wanted}: {error}") from error
+    net.meta = meta
     return net
 
 

@@ -1,17 +1,18 @@
 import hashlib
 import os
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from weight_files import blob, caffemodel, layer_v2, ordered_dict, pickled, tensor, torch_zip
 
-import minicnn
-from minicnn.errors import FormatError, MissingFileError
+import minicnn.assets
+import minicnn.zoo
+from minicnn.errors import FormatError, MissingFileError, UnknownNameError
 from minicnn.layers import Conv2d, ReLU
 from minicnn.meta import Meta
-from minicnn.net import Net
 from minicnn.weights import formats, native, store
+from minicnn.zoo.base import Entry
 
 W = np.arange(54, dtype=np.float32).reshape(2, 3, 3, 3)
 B = np.array([0.5, -0.5], np.float32)
@@ -22,24 +23,20 @@ STRINGS = {f: getattr(META, f) for f in ("input_size", "channel_order", "range",
 
 @pytest.fixture
 def zoo(monkeypatch):
-    """A zoo of one net, "tiny": a convolution called conv."""
-
-    def build(name, seed=None):
-        return Net([("conv", Conv2d(3, 2, 3)), ("relu", ReLU())])
-
-    def map_names(fmt, tensors):
-        weight, bias = {"caffe": ("c.0", "c.1"), "torch": ("features.0.weight", "features.0.bias")}[fmt]
-        return {"conv.w": tensors[weight], "conv.b": tensors[bias]}
-
-    entry = SimpleNamespace(
+    """A zoo of one net, "tiny": a convolution called conv with one filter a class."""
+    torch = {"conv.w": "features.0.weight", "conv.b": "features.0.bias"}
+    tiny = Entry(
         name="tiny",
-        build=build,
-        map_names=map_names,
+        nodes=lambda classes: [("conv", Conv2d(3, classes, 3)), ("relu", ReLU())],
         preprocess={"caffe": STRINGS, "torch": {**STRINGS, "channel_order": "RGB", "range": 1.0}},
+        sources={"caffe": lambda net: {"conv.w": "c.0", "conv.b": "c.1"}, "torch": lambda net: torch},
+        about="",
+        reference="",
+        licence="free",
+        classes=2,
+        ignored=("loss1",),
     )
-    fake = SimpleNamespace(build=build, entry=lambda name: entry)
-    monkeypatch.setattr(minicnn, "zoo", fake, raising=False)
-    return fake
+    monkeypatch.setattr(minicnn.zoo, "_entries", lambda: {"tiny": tiny})
 
 
 @pytest.fixture
@@ -134,8 +131,6 @@ def test_the_cache_folder(monkeypatch, tmp_path):
 
 def test_what_ships_is_looked_at_last(monkeypatch):
     monkeypatch.delenv("MINICNN_WEIGHTS", raising=False)
-    import minicnn.assets
-
     assert [str(folder) for folder in store.folders()[1:]] == [os.path.dirname(minicnn.assets.__file__)]
 
 
@@ -206,12 +201,12 @@ def test_import_caffe(zoo, source, tmp_path):
 def test_import_torch_with_classes_and_a_name(zoo, source, tmp_path):
     state = ordered_dict({"features.0.weight": tensor("0", (2, 3, 3, 3)), "features.0.bias": tensor("1", (2,))})
     data = torch_zip(pickled(state), {"0": W.tobytes(), "1": B.tobytes()})
-    labels = source("n01440764 tench, Tinca tinca\n\nn n01443537\r\ncafé\n".encode(), "words.txt")
+    labels = source("n01440764 tench, Tinca tinca\n\nn01443537\tcafé\r\n".encode(), "words.txt")
     out = store.import_file(source(data, "x"), "tiny", tmp_path, name="mine", classes=labels, mean=[1, 2, 3])
     meta = formats.read(out).meta
     assert out.name == "mine.safetensors"
-    assert (meta.channel_order, meta.range, meta.mean) == ("RGB", 1.0, (1, 2, 3))
-    assert meta.classes == ("tench, Tinca tinca", "n n01443537", "café")
+    assert (meta.channel_order, meta.range, meta.mean, meta.licence) == ("RGB", 1.0, (1, 2, 3), "free")
+    assert meta.classes == ("tench, Tinca tinca", "café")
 
 
 def test_import_our_own_form_keeps_what_it_says(zoo, tmp_path):
@@ -223,7 +218,7 @@ def test_import_our_own_form_keeps_what_it_says(zoo, tmp_path):
 @pytest.mark.parametrize(
     "layer, more, reason",
     [
-        (("c", "Convolution", blob(W)), {}, "not the weights of tiny: no tensor 'c.1'"),
+        (("c", "Convolution", blob(W)), {}, "'c.1': is not in the file: not the weights of tiny"),
         (("c", "Convolution", blob(W[:1]), blob(B)), {}, r"conv.w.*\(1,3,3,3\).*\(2,3,3,3\)"),
         (
             ("c", "Convolution", blob(np.full_like(W, np.inf)), blob(B)),
@@ -247,10 +242,24 @@ def test_nan_can_be_imported_if_asked_for(zoo, source, tmp_path):
     assert np.isnan(formats.read(out).tensors["conv.w"]).all()
 
 
-def test_a_format_that_the_net_is_not_known_from(zoo, source, tmp_path):
-    del zoo.entry("tiny").preprocess["caffe"]
-    with pytest.raises(FormatError, match="a caffe file, which tiny is not known from, only torch"):
-        store.import_file(source(CAFFE), "tiny", tmp_path)
+def test_class_names_of_another_net(zoo, source, tmp_path):
+    path, labels = source(CAFFE), source(b"one\ntwo\nthree", "words.txt")
+    with pytest.raises(FormatError, match=r"not the weights of tiny with 3 classes: conv.w.*\(2,3,3,3\).*\(3,3,3,3\)"):
+        store.import_file(path, "tiny", tmp_path, classes=labels)
+
+
+def test_a_net_of_other_classes_than_the_published_one(zoo, source, tmp_path):
+    path = source(caffemodel(layer_v2("c", "Convolution", blob(W[:1]), blob(B[:1]))))
+    out = store.import_file(path, "tiny", tmp_path, classes=source(b"only\n", "words.txt"))
+    assert store.load(out).meta.classes == ("only",)
+
+
+def test_a_net_that_the_zoo_does_not_have(zoo, source, places):
+    with pytest.raises(UnknownNameError, match="no architecture 'tini'; did you mean tiny"):
+        store.import_file(source(CAFFE), "tini", places[0])
+    save(places[0] / "tiny.safetensors", meta=replace(META, architecture="tini"))
+    with pytest.raises(FormatError, match=r"tiny.safetensors: .*no architecture 'tini'"):
+        store.load("tiny")
 
 
 def test_class_names_that_are_no_text(tmp_path):
@@ -263,3 +272,29 @@ def test_class_names_that_are_no_text(tmp_path):
 def test_real_class_names(data_dir):
     names = store.read_classes(data_dir / "labels" / "synset_words.txt")
     assert len(names) == 1000 and names[0] == "tench, Tinca tinca" and names[2].startswith("great white shark")
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    "file, arch",
+    [
+        ("bvlc_googlenet.caffemodel", "googlenet"),
+        ("squeezenet_v1.1.caffemodel", "squeezenet1_1"),
+        ("squeezenet1_1.pth", "squeezenet1_1"),
+    ],
+)
+def test_real_files_into_the_zoo(data_dir, file, arch, tmp_path):
+    labels = data_dir / "labels" / "synset_words.txt"
+    net = store.load(store.import_file(data_dir / "weights" / file, arch, tmp_path, classes=labels))
+    published = formats.read(data_dir / "weights" / file).tensors
+    assert sorted(a.tobytes() for a in net.state_dict().values()) == sorted(a.tobytes() for a in published.values())
+    assert net.frozen and net.meta.classes[1] == "goldfish, Carassius auratus"
+    assert net.meta.channel_order == ("RGB" if file.endswith("pth") else "BGR")
+
+
+@pytest.mark.data
+def test_files_of_another_net(data_dir, tmp_path):
+    with pytest.raises(
+        FormatError, match=r"bvlc_googlenet.caffemodel: tensor '.*': is .*: not the weights of squeezenet1_1"
+    ):
+        store.import_file(data_dir / "weights" / "bvlc_googlenet.caffemodel", "squeezenet1_1", tmp_path)
