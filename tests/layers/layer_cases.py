@@ -1,0 +1,239 @@
+"""Random small layers with the shapes of their inputs, and each layer written in PyTorch's own functions."""
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from minicnn.layers import (
+    LRN,
+    Add,
+    AvgPool2d,
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    LeakyReLU,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+SEED = 5  # of what dropout draws
+few = st.integers(1, 3)
+sizes = st.tuples(few, few)
+
+
+def image(draw, hw=None, channels=None):
+    return (draw(st.integers(1, 2)), channels or draw(few), *(hw or draw(st.tuples(few, st.integers(1, 4)))))
+
+
+def any_shape(draw):
+    return image(draw) if draw(st.booleans()) else image(draw)[:2]
+
+
+def windows(draw, dilated=False, most_pad=lambda kernel: 2):
+    """(hw, {"kernel": ..., "stride": ...}): a window that fits, sometimes with a stride larger than itself."""
+    kernel, stride, dilation = draw(sizes), draw(sizes), draw(sizes) if dilated else (1, 1)
+    pad = tuple(draw(st.integers(0, most_pad(kernel[axis]))) for axis in (0, 0, 1, 1))
+    hw = []
+    for axis in (0, 1):
+        least = (kernel[axis] - 1) * dilation[axis] + 1 - pad[2 * axis] - pad[2 * axis + 1]
+        hw.append(max(1, least) + draw(st.integers(0, 2)))
+    return tuple(hw), {"kernel": kernel, "stride": stride, "pad": pad, **({"dilation": dilation} if dilated else {})}
+
+
+def pools(draw, dilated):
+    """As `windows`, with ceil_mode; there PyTorch pads symmetrically only."""
+    hw, options = windows(draw, dilated, most_pad=lambda kernel: kernel // 2)
+    ceil_mode = draw(st.booleans())
+    if ceil_mode:
+        top, _, left, _ = options["pad"]
+        hw = (hw[0] + options["pad"][1], hw[1] + options["pad"][3])  # it still fits with the smaller pad
+        options["pad"] = (top, top, left, left)
+    return hw, {**options, "ceil_mode": ceil_mode}
+
+
+def pad_image(x, pad, value=0.0):
+    top, bottom, left, right = pad
+    return F.pad(x, (left, right, top, bottom), value=value)
+
+
+# One pair a layer: a random one with its shapes, and its twin(layer, params, buffers, train, *xs) -> out ----------
+
+
+def conv2d(draw):
+    hw, options = windows(draw, dilated=True)
+    groups = draw(st.integers(1, 2))
+    C, OC = groups * draw(st.integers(1, 2)), groups * draw(st.integers(1, 2))
+    return Conv2d(C, OC, groups=groups, bias=draw(st.booleans()), **options), [image(draw, hw, C)]
+
+
+def conv2d_twin(layer, params, buffers, train, x):
+    x = pad_image(x, layer.pad)
+    return F.conv2d(x, params["w"], params.get("b"), layer.stride, 0, layer.dilation, layer.groups)
+
+
+def linear(draw):
+    D, OUT = draw(st.integers(1, 5)), draw(st.integers(1, 4))
+    return Linear(D, OUT, bias=draw(st.booleans())), [(draw(few), D)]
+
+
+def linear_twin(layer, params, buffers, train, x):
+    return F.linear(x, params["w"], params.get("b"))
+
+
+def relu(draw):
+    return ReLU(), [any_shape(draw)]
+
+
+def relu_twin(layer, params, buffers, train, x):
+    return F.relu(x)
+
+
+def leaky_relu(draw):
+    return LeakyReLU(draw(st.floats(0.001, 2))), [any_shape(draw)]
+
+
+def leaky_relu_twin(layer, params, buffers, train, x):
+    return F.leaky_relu(x, layer.slope)
+
+
+def sigmoid(draw):
+    return Sigmoid(), [any_shape(draw)]
+
+
+def sigmoid_twin(layer, params, buffers, train, x):
+    return torch.sigmoid(x)
+
+
+def tanh(draw):
+    return Tanh(), [any_shape(draw)]
+
+
+def tanh_twin(layer, params, buffers, train, x):
+    return torch.tanh(x)
+
+
+def max_pool2d(draw):
+    hw, options = pools(draw, dilated=True)
+    return MaxPool2d(**options), [image(draw, hw)]
+
+
+def max_pool2d_twin(layer, params, buffers, train, x):
+    if layer.ceil_mode:
+        pad = layer.pad[::2]
+        return F.max_pool2d(x, layer.kernel, layer.stride, pad, layer.dilation, ceil_mode=True)
+    return F.max_pool2d(pad_image(x, layer.pad, -np.inf), layer.kernel, layer.stride, 0, layer.dilation)
+
+
+def avg_pool2d(draw):
+    hw, options = pools(draw, dilated=False)
+    return AvgPool2d(count_include_pad=draw(st.booleans()), **options), [image(draw, hw)]
+
+
+def avg_pool2d_twin(layer, params, buffers, train, x):
+    if layer.ceil_mode:
+        return F.avg_pool2d(x, layer.kernel, layer.stride, layer.pad[::2], True, layer.count_include_pad)
+    real = pad_image(torch.ones_like(x), layer.pad, float(layer.count_include_pad))
+    window = {"kernel_size": layer.kernel, "stride": layer.stride, "divisor_override": 1}
+    return F.avg_pool2d(pad_image(x, layer.pad), **window) / F.avg_pool2d(real, **window)
+
+
+def global_avg_pool(draw):
+    return GlobalAvgPool(), [image(draw)]
+
+
+def global_avg_pool_twin(layer, params, buffers, train, x):
+    return F.adaptive_avg_pool2d(x, 1)
+
+
+def lrn(draw):
+    alpha, beta, k = (draw(st.floats(*span)) for span in ((0, 2), (0, 2), (0.5, 3)))
+    return LRN(draw(st.integers(1, 6)), alpha, beta, k), [image(draw, channels=draw(st.integers(1, 6)))]
+
+
+def lrn_twin(layer, params, buffers, train, x):
+    return F.local_response_norm(x, layer.size, layer.alpha, layer.beta, layer.k)
+
+
+def batch_norm2d(draw):
+    shape = image(draw, draw(st.tuples(few, st.integers(2, 4))))
+    # A variance of nearly nothing would make every difference quotient useless.
+    return BatchNorm2d(shape[1], eps=draw(st.floats(0.01, 0.5)), momentum=draw(st.floats(0, 1))), [shape]
+
+
+def batch_norm2d_twin(layer, params, buffers, train, x):
+    mean, var = buffers["running_mean"], buffers["running_var"]  # PyTorch, too, moves them in place
+    return F.batch_norm(x, mean, var, params["w"], params["b"], train, layer.momentum, layer.eps)
+
+
+def dropout(draw):
+    return Dropout(draw(st.floats(0, 0.9))), [any_shape(draw)]
+
+
+def dropout_twin(layer, params, buffers, train, x):
+    if not train:
+        return x * 1
+    kept = np.random.default_rng(SEED).random(tuple(x.shape)) >= layer.p
+    return x * torch.tensor(kept) / (1 - layer.p)
+
+
+def flatten(draw):
+    return Flatten(), [image(draw)]
+
+
+def flatten_twin(layer, params, buffers, train, x):
+    return torch.flatten(x, 1)
+
+
+def concat(draw):
+    N, _, *hw = any_shape(draw)
+    return Concat(), [(N, C, *hw) for C in draw(st.lists(few, min_size=1, max_size=3))]
+
+
+def concat_twin(layer, params, buffers, train, *xs):
+    return torch.cat(xs, 1)
+
+
+def add(draw):
+    return Add(), [any_shape(draw)] * draw(few)
+
+
+def add_twin(layer, params, buffers, train, *xs):
+    return torch.stack(xs).sum(0)
+
+
+def softmax(draw):
+    return Softmax(), [any_shape(draw)]
+
+
+def softmax_twin(layer, params, buffers, train, x):
+    return torch.softmax(x, 1)
+
+
+CASES = {
+    "conv2d": (conv2d, conv2d_twin),
+    "linear": (linear, linear_twin),
+    "relu": (relu, relu_twin),
+    "leaky_relu": (leaky_relu, leaky_relu_twin),
+    "sigmoid": (sigmoid, sigmoid_twin),
+    "tanh": (tanh, tanh_twin),
+    "max_pool2d": (max_pool2d, max_pool2d_twin),
+    "avg_pool2d": (avg_pool2d, avg_pool2d_twin),
+    "global_avg_pool": (global_avg_pool, global_avg_pool_twin),
+    "lrn": (lrn, lrn_twin),
+    "batch_norm2d": (batch_norm2d, batch_norm2d_twin),
+    "dropout": (dropout, dropout_twin),
+    "flatten": (flatten, flatten_twin),
+    "concat": (concat, concat_twin),
+    "add": (add, add_twin),
+    "softmax": (softmax, softmax_twin),
+}
