@@ -55,7 +55,7 @@ def filtered(x, w):
 
 def filtered_transposed(maps, w, shape):
     """Every filter flipped both ways, over maps with a border of zeros: the same filters, transposed."""
-    F, C, K, _ = w.shape
+    K = w.shape[2]
     border = np.pad(maps, ((0, 0), (K - 1, K - 1), (K - 1, K - 1)))
     out = np.zeros(shape)
     for c, y, x in np.ndindex(*shape):
@@ -64,7 +64,7 @@ def filtered_transposed(maps, w, shape):
 
 
 def pool_with_switches(x, size):
-    """({output cell: input cell of its largest value}, the values); windows side by side, what is left over is not read."""
+    """({output cell: input cell of its largest value}, the values); windows side by side, a rest is not read."""
     pooled = np.zeros((len(x), x.shape[1] // size, x.shape[2] // size))
     switches = {}
     for c, i, j in np.ndindex(*pooled.shape):
