@@ -95,7 +95,7 @@ def _mean(x):
 def _check_channels(x_shape, C):
     check_ndim("x", x_shape, 4)
     if x_shape[1] != C:
-        raise ShapeError(f"x has C={x_shape[1]}, w expects {C} (x {show(x_shape)}, w ({C},))")
+        raise ShapeError(f"x has C={x_shape[1]}, w expects {C} (x {show(x_shape)}, w {show((C,))})")
 
 
 class BatchNorm2d(Layer):

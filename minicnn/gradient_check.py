@@ -36,7 +36,7 @@ def gradcheck(what, *xs, seed=0, eps=1e-5, tol=1e-6, full=None, train=False):
     Returns a Report: print it, ask `.ok`. `what` is not changed.
     Kinks (no derivative, or one that eps does not resolve) are skipped and counted. They are found by the forward
     alone, so no backward can pass as one; a gradient of which nothing could be checked fails.
-    Raises MinicnnError where the forward is not repeatable, changes its input, or does not keep to float64.
+    Raises MinicnnError where forward or backward is not repeatable, changes what it was given, or leaves float64.
     """
     case = subject(what, xs, seed, train)
     rng = np.random.default_rng([seed, 1])
@@ -50,7 +50,10 @@ def gradcheck(what, *xs, seed=0, eps=1e-5, tol=1e-6, full=None, train=False):
     if full:
         douts += [unit.reshape(out.shape) for unit in np.eye(out.size)]
     gradients = [_gradients(case, dout.copy(), cache) for dout in douts]
+    again = _gradients(case, douts[0].copy(), cache)
     _check_untouched(case, before, "backward")
+    if any(not np.array_equal(again[name], gradients[0][name], equal_nan=True) for name in again):
+        raise MinicnnError("the backward gave two different gradients for one dout; it must not change its cache")
     rows = [
         _row(case, name, np.stack([g[name].ravel() for g in gradients], axis=1), out, douts, eps, tol, rng)
         for name in case.arrays
@@ -191,9 +194,9 @@ def _slopes(case, name, v, h, out, weights):
     central, half_central = (plus - minus) / (2 * h), (half_plus - half_minus) / h
     bend, half_bend = (plus - 2 * out + minus) / h, (half_plus - 2 * out + half_minus) / (h / 2)
     unsettled = abs(bend - 2 * half_bend) + abs(central - half_central)
-    # Rounding reaches central through the outputs that move, divided by h, and backward through all.
+    # Rounding reaches central through the outputs that move, divided by h, and backward by itself.
     moving = np.any([f != out for f in (plus, minus, half_plus, half_minus)], axis=0)
-    noise = _ROUNDING * np.max(np.abs([out, plus, minus])) * (moving / h + 1)
+    noise = _ROUNDING * (np.max(np.abs([out, plus, minus])) * moving / h + 1)
     return central @ weights, _added(unsettled, weights), _added(noise, weights)
 
 
