@@ -28,13 +28,12 @@ def load_net(args):
     """(net, path) of args.model."""
     path = store.find(args.model)
     net = store.load(path)
-    log.info("net: %s, %s", net.meta.architecture, path)
+    log.info("net: %s from %s", net.meta.architecture, path)
     return net, path
 
 
 def read_batch(paths, net):
-    """The pictures as the net's input, (N, C, H, W); says which preprocessing it applied."""
-    log.info("preprocessing: %s", describe(net.meta))
+    """The pictures as the net's input, (N, C, H, W)."""
     return np.concatenate([preprocess(read_image(path), net.meta) for path in paths])
 
 

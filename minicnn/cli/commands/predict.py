@@ -22,10 +22,11 @@ def add_arguments(parser):
 
 
 def run(args):
-    from ..session import backend, describe, load_net, read_batch
+    from ..session import backend, describe, load_net, log, read_batch
 
     with backend(args) as name:
         net, path = load_net(args)
+        log.info("preprocessing: %s", describe(net.meta))
         found = [_top(net, read_batch([image], net)) for image in args.images]
     if args.json:
         results = [{"image": image, "classes": classes} for image, classes in zip(args.images, found)]

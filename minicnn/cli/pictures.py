@@ -1,0 +1,103 @@
+"""The pictures of the demo: what the net that ships sees in digits."""
+
+import numpy as np
+
+from .. import vis
+from ..vis.colour import absolute, limit_of, show_gradient, signed
+from ..vis.image import deprocess
+from ..vis.tiles import grid
+from .gallery import Section
+
+_TILE = 112  # pixels of a tile's side
+
+
+def sections(net, x, probabilities):
+    """(name, Section) one after the other, each made when it is asked for.
+
+    x              (10, 1, 28, 28), the digits 0 to 9, preprocessed
+    probabilities  (10, 10), what the net makes of them
+    """
+    images = list(deprocess(x, net.meta))
+    yield "predictions", _predictions(images, probabilities)
+    yield "filters", _filters(net)
+    yield "activations", _activations(net, x)
+    yield "rules", _rules(net, x, images)
+    yield "saliency", _saliency(net, x, images)
+    yield "classes", _classes(net)
+
+
+def _predictions(images, probabilities):
+    labels = [f"{p.argmax()}   {p.max():.1%}" for p in probabilities]
+    return Section(
+        "What the net says",
+        "Digits drawn with a font; the net has only ever seen handwritten ones. Above each: its answer, and how sure.",
+        "minicnn predict demo/digits/3.png",
+        grid(images, labels, columns=5, gap=8, least=_TILE),
+    )
+
+
+def _filters(net):
+    w = vis.filters(net)[:, 0]
+    return Section(
+        "Filters",
+        "What the 20 filters of the first layer multiply the image with: red above zero, blue below, white zero.",
+        "minicnn vis filters",
+        grid(list(signed(w, limit_of(w))), [str(k) for k in range(len(w))], columns=10, gap=4, least=_TILE - 4),
+    )
+
+
+def _activations(net, x):
+    out = vis.activations(net, x[3:4], "relu_conv1")[0]
+    return Section(
+        "Activations",
+        "What these filters find in the drawn 3, after the ReLU: black is nothing, white the strongest.",
+        "minicnn vis activations demo/digits/3.png --unit relu_conv1",
+        grid(list(absolute(out, limit_of(out))), [str(k) for k in range(len(out))], columns=10, gap=4, least=96),
+    )
+
+
+def _rules(net, x, images):
+    """A column a digit: the image, then its own class's score under every rule."""
+    columns = [vis.compare(net, x[k : k + 1], str(k)) for k in range(len(x))]
+    rows = {"image": images}
+    for rule in columns[0]:
+        rows[rule.replace("_", " ")] = [show_gradient(column[rule], "L")[0] for column in columns]
+    return Section(
+        "One tape, three rules",
+        "Each digit's own score, walked back to the image three times over the same tape. The three pictures differ in "
+        "one line: what a ReLU lets through on the way back. Red raises the score, blue lowers it.",
+        "minicnn vis compare demo/digits/3.png --unit 3\n\n"
+        "from minicnn.vis import compare\n"
+        'pictures = compare(net, x, "3")   # {"gradient": dx, "deconvnet": dx, "guided_backprop": dx}',
+        _by_rows(rows),
+    )
+
+
+def _saliency(net, x, images):
+    maps = [vis.saliency(net, x[k : k + 1], str(k))[0] for k in range(len(x))]
+    return Section(
+        "Saliency",
+        "Where a changed pixel changes the digit's score most, whatever the direction: |gradient|.",
+        "minicnn vis saliency demo/digits/3.png --unit 3",
+        _by_rows({"image": images, "saliency": [absolute(m, limit_of(m, 0.999)) for m in maps]}),
+    )
+
+
+def _classes(net):
+    found = [vis.class_model(net, str(k), progress=False) for k in range(10)]
+    tiles = [deprocess(image, net.meta)[0] for image in found]
+    scores = net(np.concatenate(found), until=net.scores)
+    labels = [f"{net.meta.classes[k]}   score {scores[k, k]:.0f}" for k in range(10)]
+    return Section(
+        "What each class looks like to the net",
+        "Nobody drew these: each starts from an empty image and climbs the gradient of one class's score.",
+        "minicnn vis class_model --unit 3",
+        grid(tiles, labels, columns=5, gap=8, least=_TILE),
+    )
+
+
+def _by_rows(rows):
+    """{label: its tiles} as a grid with one row each."""
+    tiles = [tile for row in rows.values() for tile in row]
+    labels = [label for label, row in rows.items() for _ in row]
+    return grid(tiles, labels, columns=len(next(iter(rows.values()))), least=_TILE)
