@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 import naive
 
-SPECIAL = np.array([-np.inf, np.nan, -0.0, 0.0, 1.0, 1.0, 2.0, np.inf])
+SPECIAL = np.array([-np.inf] * 4 + [np.nan, -0.0, 0.0, 1.0, 1.0, 2.0, np.inf])
 
 
 class Arrays:
@@ -41,7 +41,7 @@ def windows(draw, dilated=True):
     kernel = draw(sizes)
     dilation = draw(sizes) if dilated else (1, 1)
     stride = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
-    pad = draw(st.one_of(st.just((0, 0, 0, 0)), st.tuples(*[st.integers(0, 3)] * 4)))
+    pad = draw(st.tuples(*[st.sampled_from([1, 0, 0, 2, 3])] * 4))
     hw = []
     for a in (0, 1):
         reach = (kernel[a] - 1) * dilation[a] + 1
@@ -50,7 +50,7 @@ def windows(draw, dilated=True):
     return tuple(hw), kernel, stride, pad, dilation
 
 
-batches = st.sampled_from([0, 1, 1, 2, 3])
+batches = st.sampled_from([1, 2, 3, 1, 2, 3, 0])
 channels = st.integers(1, 3)
 
 

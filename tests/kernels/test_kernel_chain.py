@@ -25,7 +25,7 @@ def arrays_in(args):
 
 
 @operations
-@settings(max_examples=70)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_reference_does_what_the_definition_says(operation, data):
     args = data.draw(CASES[operation])
@@ -35,7 +35,7 @@ def test_reference_does_what_the_definition_says(operation, data):
 
 @pytest.mark.parametrize("backend", ["numba"], indirect=True)
 @operations
-@settings(max_examples=220)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_backend_does_what_the_reference_does(operation, backend, data):
     args = data.draw(CASES[operation])
