@@ -1,0 +1,100 @@
+"""Parameters, multiply-adds and shapes, against what was published."""
+
+import pytest
+
+from minicnn import zoo
+
+# torchvision's documentation of its weights (num_params, and GFLOPS, which counts multiply-adds), to the last digit.
+# googlenet, caffenet and lenet: the sizes of the BVLC's files, divided by 4.
+PARAMETERS = {
+    "alexnet": 61_100_840,
+    "alexnet_caffe": 60_965_224,
+    "caffenet": 60_965_224,
+    "googlenet": 6_998_552,
+    "lenet": 431_080,
+    "lenet_relu": 431_080,
+    "squeezenet1_0": 1_248_424,
+    "squeezenet1_1": 1_235_496,
+    "vgg11": 132_863_336,
+    "vgg13": 133_047_848,
+    "vgg16": 138_357_544,
+    "vgg19": 143_667_240,
+}
+GIGA_MULTIPLY_ADDS = {
+    "alexnet": 0.714,
+    "squeezenet1_0": 0.819,
+    "squeezenet1_1": 0.349,
+    "vgg11": 7.609,
+    "vgg13": 11.308,
+    "vgg16": 15.470,
+    "vgg19": 19.632,
+}
+
+
+def summary(name, size=224):
+    return zoo.build(name).summary((1, 3, size, size))
+
+
+@pytest.mark.parametrize("name", sorted(PARAMETERS))
+def test_parameters(name):
+    assert zoo.build(name).summary().params == PARAMETERS[name]
+
+
+def test_every_architecture_is_counted():
+    assert set(PARAMETERS) == set(zoo.names())
+
+
+@pytest.mark.parametrize("name", sorted(GIGA_MULTIPLY_ADDS))
+def test_multiply_adds(name):
+    assert round(summary(name).macs / 1e9, 3) == GIGA_MULTIPLY_ADDS[name]
+
+
+def test_multiply_adds_of_vgg16_to_the_last_one():
+    assert summary("vgg16").macs == 15_470_264_320
+
+
+# Szegedy et al., table 1: the output, and millions of multiply-adds. Its parameter column and its 54 for 5a (the
+# widths in the same row give 51) do not fit the rest.
+TABLE_1 = {
+    "inception_3a": ((28, 28, 256), 128),
+    "inception_3b": ((28, 28, 480), 304),
+    "inception_4a": ((14, 14, 512), 73),
+    "inception_4b": ((14, 14, 512), 88),
+    "inception_4c": ((14, 14, 512), 100),
+    "inception_4d": ((14, 14, 528), 119),
+    "inception_4e": ((14, 14, 832), 170),
+    "inception_5b": ((7, 7, 1024), 71),
+}
+
+
+@pytest.mark.parametrize("module", TABLE_1)
+def test_googlenet_is_table_1_of_its_paper(module):
+    rows = [row for row in summary("googlenet").rows if row.name.startswith(module + "/")]
+    (H, W, C), millions = TABLE_1[module]
+    assert rows[-1].name == f"{module}/output" and rows[-1].shape == (1, C, H, W)
+    assert sum(row.macs for row in rows) / 1e6 == pytest.approx(millions, rel=0.01)
+
+
+SHAPES = {
+    ("alexnet", 224): {"conv1": (64, 55, 55), "pool1": (64, 27, 27), "pool2": (192, 13, 13), "pool5": (256, 6, 6)},
+    ("alexnet_caffe", 227): {"conv1": (96, 55, 55), "conv2": (256, 27, 27), "pool5": (256, 6, 6), "fc7": (4096,)},
+    ("caffenet", 227): {"conv1": (96, 55, 55), "norm1": (96, 27, 27), "pool5": (256, 6, 6), "fc7": (4096,)},
+    ("googlenet", 224): {
+        "conv1/7x7_s2": (64, 112, 112),
+        "pool1/3x3_s2": (64, 56, 56),
+        "pool2/3x3_s2": (192, 28, 28),
+        "pool5/7x7_s1": (1024, 1, 1),
+        "loss3/classifier": (1000,),
+    },
+    # Table 1 of the paper has the fire modules of 1.0.
+    ("squeezenet1_0", 224): {"fire4/concat": (256, 54, 54), "fire8/concat": (512, 27, 27), "conv10": (1000, 13, 13)},
+    ("squeezenet1_1", 227): {"conv1": (64, 113, 113), "fire3/concat": (128, 56, 56), "conv10": (1000, 14, 14)},
+    ("vgg16", 224): {"conv1_2": (64, 224, 224), "conv5_3": (512, 14, 14), "pool5": (512, 7, 7), "fc7": (4096,)},
+}
+
+
+@pytest.mark.parametrize("name, size", SHAPES)
+def test_shapes(name, size):
+    found = {row.name: row.shape[1:] for row in summary(name, size).rows}
+    expected = SHAPES[name, size]
+    assert {node: found[node] for node in expected} == expected
