@@ -5,16 +5,16 @@ A module is a way of looking if it has both of
     NAME(net, x, unit, ...)                         the function that is named as the module: arrays in, arrays out
     picture(result, net, x=None, unit=None)         a PIL image of what it returned
 
-Its docstring is the page about it: formula, shapes, defaults with their source, and what it does not show; the first
-line is the description. Of the function's parameters
+Its docstring is the page about it: first a line of description, then formula, shapes, defaults with their source, what
+the picture's colours mean, and, after "Caveat:", what it does not show. Of the function's parameters
 
     net        comes first
     x          (N, C, H, W), preprocessed; a method without x needs no image
     unit       what `units.find_unit` takes; where it has a default, it may be left away
     progress   whether a bar may be shown on stderr (it never is where that is no terminal)
 
-and every other one has a default, is annotated int, float, str or bool, and is explained in the function's docstring:
-these are the options of `minicnn vis NAME`.
+and every other one has a default, is annotated int, float, str or bool, and is explained in a line of the function's
+docstring that begins with its name: these are the options of `minicnn vis NAME`.
 
 A method that takes long keeps its result so far when interrupted, returns it and warns with `progress.StoppedEarly`.
 

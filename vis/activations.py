@@ -7,10 +7,10 @@ out   (N, C', H', W') of the layer, in its order; one channel alone (N, 1, H', W
       (N, C', 1, 1) for a layer without positions
 
 The picture: one tile a channel, numbered, an image after the other. All tiles of an image have one scale, so that weak
-channels look weak: black is zero and white the largest value; where the layer has values below zero, blue is below,
-white zero and red above.
+channels look weak; it ends at the 99.5 % quantile. Black is zero and white the largest value; where the layer has
+values below zero, blue is below, white zero and red above.
 
-It does not show what a channel looks for, only where it found it.
+Caveat: it does not show what a channel looks for, only where it found it.
 """
 
 from ..errors import UsageError
@@ -37,6 +37,6 @@ def picture(result, net, x=None, unit=None):
     tiles, labels = [], []
     for out in result:
         colours = signed if out.min() < 0 else absolute
-        tiles += list(colours(out, limit_of(out)))
+        tiles += list(colours(out, limit_of(out, 0.995)))
         labels += [str(c) for c in range(len(out))] if unit.channel is None else [str(unit.channel)]
     return grid(tiles, labels, title=unit_title(net, unit), least=24)

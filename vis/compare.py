@@ -5,8 +5,10 @@
 x     (N, C, H, W), preprocessed
 out   {"gradient": dx, "deconvnet": dx, "guided_backprop": dx}, each (N, C, H, W)
 
-The picture: a row an image, the image first, then each rule's, mid-grey for zero and scaled by itself: the strengths of
-two tiles cannot be compared, only their patterns. What each rule shows, and what not, is on its own page.
+The picture: a row an image, the image first, then each rule's, mid-grey for zero, to its own 99.9 % quantile.
+
+Caveat: every tile has its own scale, so two tiles' patterns can be compared, not their strengths. What each rule shows,
+and what not, is on its own page.
 """
 
 from .colour import channel_order, show_gradient
@@ -28,4 +30,4 @@ def picture(result, net, x, unit):
     columns = [deprocess(x, net.meta), *(show_gradient(dx, channel_order(net)) for dx in result.values())]
     labels = ["image", *(name.replace("_", " ") for name in result)]
     tiles = [column[n] for n in range(len(x)) for column in columns]
-    return grid(tiles, labels * len(x), columns=len(columns), title=unit_title(net, find_unit(net, unit)))
+    return grid(tiles, labels * len(x), columns=len(columns), title=unit_title(net, find_unit(net, unit)), least=112)

@@ -13,8 +13,8 @@ Where a net has local response normalisation, the paper's deconvnet leaves it ou
 
 The picture: mid-grey is zero, each image to its own 99.9 % quantile.
 
-Where the net has no max pool above the image (as in an all-convolutional net), it does not depend on the image at all
-but through normalisations; and below max pools only by their switches. It is no gradient: it says nothing about slopes.
+Caveat: it is no gradient and says nothing about slopes. Of the image it knows only the switches of the max pools and
+what normalisations did: in a net without either, it is the same for every image but for the position it starts from.
 Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, section 2.1
 """
 

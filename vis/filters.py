@@ -8,7 +8,7 @@ unit  a convolution; the net's first one unless given
 The picture: for a layer that reads three-channel images, one coloured tile a filter, mid-grey for zero, to its own
 largest weight; else a row a filter and in it a grey tile an input channel, mid-grey for zero, one scale a row.
 
-Only the first layer's weights look like what the filter looks for; a higher layer's weigh features, not pixels.
+Caveat: only the first layer's weights look like what the filter looks for; a higher layer's weigh features, not pixels.
 """
 
 import numpy as np

@@ -9,8 +9,9 @@ dx    (N, C, H, W), in units of the score a unit of x
 The picture: mid-grey is zero, and a channel brighter than that says that more of it would raise the unit. Every
 image has its own scale, which ends at the 99.9 % quantile of |dx|.
 
-It is the slope at this very image, which a small step obeys; it does not say what a larger change would do, nor which
-pixels the unit's value is made of. Simonyan, Vedaldi & Zisserman, ICLR workshop 2014, section 3.
+Caveat: it is the slope at this very image, which a small step obeys; it does not say what a larger change would do, nor
+which pixels the unit's value is made of.
+Simonyan, Vedaldi & Zisserman, ICLR workshop 2014, section 3.
 """
 
 from .colour import channel_order, show_gradient
@@ -28,4 +29,4 @@ def gradient(net, x, unit):
 
 def picture(result, net, x=None, unit=None):
     """One tile an image."""
-    return grid(show_gradient(result, channel_order(net)), title=unit_title(net, find_unit(net, unit)))
+    return grid(show_gradient(result, channel_order(net)), title=unit_title(net, find_unit(net, unit)), least=112)

@@ -11,8 +11,8 @@ every ReLU, and what stays is much cleaner than either alone. The unit is best a
 
 The picture: mid-grey is zero, each image to its own 99.9 % quantile.
 
-It hardly depends on which class is asked for, and much on the image: it recovers the image's own edges where the net
-reacts at all (Nie, Zhang & Patel, ICML 2018; Adebayo et al., NeurIPS 2018), so it does not explain a decision.
+Caveat: it hardly depends on which class is asked for, and much on the image: it recovers the image's own edges where
+the net reacts at all (Nie, Zhang & Patel, ICML 2018; Adebayo et al., NeurIPS 2018), so it does not explain a decision.
 Springenberg, Dosovitskiy, Brox & Riedmiller, Striving for Simplicity, ICLR workshop 2015, section 3.4
 """
 

@@ -103,7 +103,7 @@ def preprocess(image, meta):
     x      (1, C, H, W) float32, input_size
     Raises ImageError as `to_rgb` does, MinicnnError where the net has no meta.
     """
-    _require(meta)
+    require_meta(meta)
     image = to_rgb(image)
     if meta.channel_order == "L":
         image = image.convert("L")
@@ -137,7 +137,7 @@ def deprocess(x, meta):
     pixels  (N, H, W, 3) uint8, RGB; a net that sees greys gives three equal channels
     Raises ShapeError for another C, ImageError for NaN or infinite values, MinicnnError where the net has no meta.
     """
-    _require(meta)
+    require_meta(meta)
     x = np.asarray(x)
     if x.ndim != 4 or x.shape[1] != meta.input_size[0]:
         raise ShapeError(f"x is {show(x.shape)}, the net's images (N,{meta.input_size[0]},H,W)")
@@ -150,8 +150,9 @@ def deprocess(x, meta):
 
 
 def contrast(meta):
-    """(1, C, 1, 1) float64: how far white is from black in the net's input, range / std; 1 where there is no meta."""
-    return np.reshape(meta.range / np.asarray(meta.std, np.float64), (1, -1, 1, 1)) if meta else np.ones((1, 1, 1, 1))
+    """(1, C, 1, 1) float64: how far white is from black in the net's input, range / std."""
+    require_meta(meta)
+    return np.reshape(meta.range / np.asarray(meta.std, np.float64), (1, -1, 1, 1))
 
 
 def check_finite(what, values):
@@ -167,6 +168,7 @@ def save_png(image, path):
         image.save(file, "PNG")
 
 
-def _require(meta):
+def require_meta(meta):
+    """Raises MinicnnError where a net's meta is None."""
     if meta is None:
         raise MinicnnError("this net has no meta: it does not say how pixels become its input")

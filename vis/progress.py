@@ -10,7 +10,7 @@ class StoppedEarly(UserWarning):
     """Interrupted: what was returned is the result so far."""
 
 
-def steps(count, name, progress=True):
+def bar(count, name, progress=True):
     """0..count-1 with a bar on stderr, where that is a terminal and progress is true; a tqdm object."""
     return tqdm(range(count), desc=name, disable=None if progress else True)
 

@@ -8,7 +8,7 @@ out   (N, H, W), >= 0, in units of the score a unit of x
 The picture: black is zero, white the 99.9 % quantile of each image's own map. A class means its score before
 the softmax, as in the paper: raising a probability can also be done by lowering the other scores.
 
-It does not show an object's outline: a pixel counts where changing it alone would change the score, which is at
+Caveat: it does not show an object's outline: a pixel counts where changing it alone would change the score, which is at
 edges and on the object's most telling parts, and neighbouring pixels differ widely.
 Simonyan, Vedaldi & Zisserman, Deep Inside Convolutional Networks, ICLR workshop 2014, section 3.1
 """
@@ -28,4 +28,6 @@ def saliency(net, x, unit):
 
 def picture(result, net, x=None, unit=None):
     """One tile an image."""
-    return grid([absolute(r, limit_of(r, 0.999)) for r in result], title=unit_title(net, find_unit(net, unit)))
+    return grid(
+        [absolute(r, limit_of(r, 0.999)) for r in result], title=unit_title(net, find_unit(net, unit)), least=112
+    )

@@ -133,11 +133,11 @@ def test_cut_off_anywhere(tmp_path, kind):
 def test_no_picture_at_all(tmp_path):
     file = tmp_path / "notes.png"
     file.write_text("these are only words")
-    with pytest.raises(ImageError, match="notes.png: not a picture that can be read") as error:
+    with pytest.raises(ImageError, match=r"notes\.png: not a picture that can be read") as error:
         read_image(file)
     assert "BytesIO" not in str(error.value) and "\n" not in str(error.value)
     file.write_bytes(b"")
-    with pytest.raises(ImageError, match="notes.png: not a picture"):
+    with pytest.raises(ImageError, match=r"notes\.png: not a picture"):
         read_image(file)
 
 
@@ -283,16 +283,19 @@ def test_deprocess_clips_and_refuses():
 
 
 def test_without_meta():
-    for function in (preprocess, deprocess):
+    for call in (
+        lambda: preprocess(PIXELS, None),
+        lambda: deprocess(np.zeros((1, 3, 8, 8)), None),
+        lambda: contrast(None),
+    ):
         with pytest.raises(MinicnnError, match="this net has no meta"):
-            function(np.zeros((1, 3, 8, 8)), None)
+            call()
 
 
 def test_contrast_is_white_minus_black():
     meta = _meta()
     white, black = (preprocess(np.full((8, 8, 3), v, np.uint8), meta)[:, :, :1, :1] for v in (255, 0))
     np.testing.assert_allclose(contrast(meta), white - black, rtol=1e-6)
-    assert contrast(None) == 1
 
 
 def test_png_files(tmp_path):
