@@ -1,12 +1,15 @@
 """What a command that runs a net begins with: the backend, the net, the images."""
 
 import logging
+import os
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
-from .. import kernels
+from .. import kernels, zoo
+from ..errors import MissingFileError, UnknownNameError
 from ..vis.image import preprocess, read_image
 from ..vis.progress import StoppedEarly
 from ..weights import store
@@ -24,9 +27,24 @@ def backend(args):
         yield kernels.name_of(module)
 
 
+def find_weights(model):
+    """The file of a name or a path, as `store.find`.
+
+    Raises UnknownNameError, with the nearest names, for a name that is not even an architecture's: it is misspelt.
+    """
+    try:
+        return store.find(model)
+    except MissingFileError:
+        known = sorted({*zoo.names(), *store.available()})
+        is_path = os.path.dirname(model) or Path(model).suffix[1:].isalpha()
+        if is_path or model in known:
+            raise
+        raise UnknownNameError("net", model, known) from None
+
+
 def load_net(args):
     """(net, path) of args.model."""
-    path = store.find(args.model)
+    path = find_weights(args.model)
     net = store.load(path)
     log.info("net: %s from %s", net.meta.architecture, path)
     return net, path

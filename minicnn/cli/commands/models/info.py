@@ -38,10 +38,11 @@ def _net(model):
     """(net, file); (net, None) for an architecture of which no weights are there."""
     from .... import zoo
     from ....weights import store
+    from ...session import find_weights
 
     if model in zoo.names() and model not in store.available():
         return zoo.build(model, seed=None), None
-    path = store.find(model)
+    path = find_weights(model)
     return store.load(path), path
 
 
