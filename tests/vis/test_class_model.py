@@ -62,10 +62,10 @@ def lenet():
 def test_it_raises_the_class(backend, lenet):
     before = lenet(np.zeros((1, 1, 28, 28), np.float32))[0]
     for k in (0, 4, 9):
-        x = class_model(lenet, k, steps=60)
+        x = class_model(lenet, k, steps=40, penalty=0.01)
         assert x.shape == (1, 1, 28, 28) and x.dtype == np.float32
         after = lenet(x)[0]
-        assert before[k] < 0.3 and after[k] > 0.99 and after.argmax() == k
+        assert before[k] < 0.3 and after[k] > 0.9 and after.argmax() == k
 
 
 def test_it_is_the_score_and_not_the_probability():
