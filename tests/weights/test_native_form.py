@@ -56,19 +56,19 @@ def test_metadata_from_a_file(read):
 @pytest.mark.parametrize(
     "header, data, reason",
     [
-        ("{", b"", "safetensors"),
-        ("[]", b"", "safetensors"),
-        ('{"a": 5}', b"", "safetensors"),
-        ({"a": entry("F32", [2], 0, 8)}, bytes(7), "safetensors"),
-        ({"a": entry("F32", [2], 0, 8)}, bytes(9), "safetensors"),
-        ({"a": entry("F32", [3], 0, 8)}, bytes(8), "safetensors"),
-        ({"a": entry("F32", [-2], 0, 8)}, bytes(8), "safetensors"),
-        ({"a": entry("F32", [2**62, 2**62], 0, 8)}, bytes(8), "safetensors"),
-        ({"a": entry("F32", [2], 0, 8), "b": entry("F32", [2], 4, 12)}, bytes(12), "safetensors"),
-        ({"a": entry("F32", [1], 4, 8)}, bytes(8), "safetensors"),
-        ({"a": entry("F32", [2], 8, 0)}, bytes(8), "safetensors"),
-        ({"__metadata__": {"a": 5}}, b"", "safetensors"),
-        ('{"a":' * 100_000, b"", "safetensors"),
+        ("{", b"", r"\(safetensors\)"),
+        ("[]", b"", r"\(safetensors\)"),
+        ('{"a": 5}', b"", r"\(safetensors\)"),
+        ({"a": entry("F32", [2], 0, 8)}, bytes(7), r"\(safetensors\)"),
+        ({"a": entry("F32", [2], 0, 8)}, bytes(9), r"\(safetensors\)"),
+        ({"a": entry("F32", [3], 0, 8)}, bytes(8), r"\(safetensors\)"),
+        ({"a": entry("F32", [-2], 0, 8)}, bytes(8), r"\(safetensors\)"),
+        ({"a": entry("F32", [2**62, 2**62], 0, 8)}, bytes(8), r"\(safetensors\)"),
+        ({"a": entry("F32", [2], 0, 8), "b": entry("F32", [2], 4, 12)}, bytes(12), r"\(safetensors\)"),
+        ({"a": entry("F32", [1], 4, 8)}, bytes(8), r"\(safetensors\)"),
+        ({"a": entry("F32", [2], 8, 0)}, bytes(8), r"\(safetensors\)"),
+        ({"__metadata__": {"a": 5}}, b"", r"\(safetensors\)"),
+        ('{"a":' * 100_000, b"", r"\(safetensors\)"),
         ({"a": entry("F8_E4M3", [2], 0, 2)}, bytes(2), "'a': type F8_E4M3"),
         ('{"__metadata__":{"a":"1","a":"2"}}', b"", "stands twice"),
     ],
@@ -89,7 +89,7 @@ def test_headers_that_lie_about_their_length(tmp_path):
     path = tmp_path / "net.safetensors"
     for start, reason in (
         (b"\xff" * 8, "a header of 18446744073709551615 bytes"),
-        (b"\xff\xff\0\0\0\0\0\0", "safetensors"),
+        (b"\xff\xff\0\0\0\0\0\0", r"\(safetensors\)"),
     ):
         path.write_bytes(start + b"{}")
         with pytest.raises(FormatError, match=reason):
@@ -139,6 +139,12 @@ def test_other_peoples_files_are_told_from_each_other(tmp_path):
             formats.read(tmp_path / "file")
     with pytest.raises(MissingFileError, match="it is a folder"):
         formats.read(tmp_path)
+
+
+@pytest.mark.parametrize("length", [0x0A, 0x12, 0x1A, 0x20])
+def test_a_length_that_looks_like_a_caffemodel(tmp_path, length):
+    (tmp_path / "file").write_bytes(safetensors_file("{}".ljust(length), b""))
+    assert formats.read(tmp_path / "file").format == "native"
 
 
 @pytest.mark.data

@@ -130,7 +130,7 @@ def test_byte_order(read):
         ({"shape": (2**40,), "elements": 6}, "leave 6 elements"),
         ({"shape": (2**40, 2**40), "strides": (1, 1), "elements": 6}, "more than 281474976710656 elements"),
         ({"shape": (0, 2**62), "strides": (1, 1), "elements": 6}, "more than 281474976710656 elements"),
-        ({"shape": (2, 3), "strides": (1,)}, "strides"),
+        ({"shape": (2, 3), "strides": (1,)}, r"strides \(1,\) for shape \(2, 3\)"),
         ({"shape": (-6,), "elements": 6}, "no sizes"),
         ({"shape": (6,), "strides": (-1,), "elements": 6}, "no sizes"),
         ({"shape": (6,), "offset": -1, "elements": 6}, "no sizes"),
@@ -210,10 +210,10 @@ PICKLE = pickled(one(shape=(6,)))
 @pytest.mark.parametrize(
     "data, reason",
     [
-        (b"", "zip"),
-        (GOOD[:-30], "zip"),
-        (GOOD[: len(GOOD) // 2], "zip"),
-        (GOOD.replace(A.tobytes(), A[::-1].tobytes()), "zip.*CRC"),
+        (b"", "damaged or truncated zip"),
+        (GOOD[:-30], "damaged or truncated zip"),
+        (GOOD[: len(GOOD) // 2], "damaged or truncated zip"),
+        (GOOD.replace(A.tobytes(), A[::-1].tobytes()), "truncated zip: .*CRC"),
         (repacked(("a.npy", b"")), "no data.pkl"),
         (repacked(("data.pkl", PICKLE)), "no data.pkl"),
         (repacked(("a/data.pkl", PICKLE), ("b/data.pkl", PICKLE)), "two nets"),
@@ -240,7 +240,7 @@ def test_records_that_overlap(read):
     start = data.rindex(b"PK\x01\x02")
     size = struct.pack("<III", 0, 10_000, 10_000)
     bomb[start + 16 : start + 28] = size
-    with pytest.raises(FormatError, match="overlap"):
+    with pytest.raises(FormatError, match="records that overlap or"):
         read(bytes(bomb))
 
 
