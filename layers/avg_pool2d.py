@@ -5,7 +5,7 @@ from typing import NamedTuple
 from ..kernels import current
 from ..kernels.shapes import check_float, check_ndim, pad4, pair, window_output
 from .base import Layer
-from .checks import describe_window
+from .describe import describe_window
 
 
 class AvgPool2dCache(NamedTuple):

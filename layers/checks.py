@@ -40,18 +40,3 @@ def as_labels(labels, N, classes):
         n = int(outside.argmax())
         raise MinicnnError(f"labels[{n}] is {int(labels[n])}, expected 0 to {classes - 1}")
     return labels
-
-
-def describe_window(layer, **plain):
-    """A window's hyperparameters as text, those left out that have their plain value."""
-    text = "x".join(map(str, layer.kernel))
-    for name, value in {"stride": layer.kernel, "pad": (0,) * 4, **plain}.items():
-        found = getattr(layer, name)
-        if found != value:
-            text += f", {name} {short(found)}"
-    return text
-
-
-def short(value):
-    """2 for (2, 2): most windows are square."""
-    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value

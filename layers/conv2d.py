@@ -6,7 +6,8 @@ from ..kernels import current
 from ..kernels.errors import ShapeError
 from ..kernels.shapes import check_float, check_same, conv2d_output, pad4, pair
 from .base import Layer
-from .checks import check_sizes, short
+from .checks import check_sizes
+from .describe import describe_window
 
 
 class Conv2dCache(NamedTuple):
@@ -99,12 +100,8 @@ class Conv2d(Layer):
         return N * F * OH * OW * CG * KH * KW
 
     def describe(self):
-        F, CG, KH, KW = self.param_shapes["w"]
-        text = f"{CG * self.groups}, {F}, {KH}x{KW}"
-        for name, plain in (("stride", (1, 1)), ("pad", (0,) * 4), ("dilation", (1, 1)), ("groups", 1)):
-            value = getattr(self, name)
-            if value != plain:
-                text += f", {name} {short(value)}"
+        F, CG = self.param_shapes["w"][:2]
+        text = f"{CG * self.groups}, {F}, {describe_window(self, stride=(1, 1), dilation=(1, 1), groups=1)}"
         return text + ("" if "b" in self.param_shapes else ", no bias")
 
 

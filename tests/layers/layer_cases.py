@@ -27,12 +27,12 @@ torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
 SEED = 5  # of what dropout draws
-few = st.integers(1, 3)
+few, one_or_two = st.integers(1, 3), st.integers(1, 2)
 sizes = st.tuples(few, few)
 
 
 def image(draw, hw=None, channels=None):
-    return (draw(st.integers(1, 2)), channels or draw(few), *(hw or draw(st.tuples(few, st.integers(1, 4)))))
+    return (draw(one_or_two), channels or draw(few), *(hw or draw(st.tuples(few, st.integers(1, 4)))))
 
 
 def any_shape(draw):
@@ -41,7 +41,8 @@ def any_shape(draw):
 
 def windows(draw, dilated=False, most_pad=lambda kernel: 2):
     """(hw, {"kernel": ..., "stride": ...}): a window that fits, sometimes with a stride larger than itself."""
-    kernel, stride, dilation = draw(sizes), draw(sizes), draw(sizes) if dilated else (1, 1)
+    kernel, stride = draw(sizes), draw(sizes)
+    dilation = draw(st.tuples(one_or_two, one_or_two)) if dilated else (1, 1)
     pad = tuple(draw(st.integers(0, most_pad(kernel[axis]))) for axis in (0, 0, 1, 1))
     hw = []
     for axis in (0, 1):
@@ -71,8 +72,8 @@ def pad_image(x, pad, value=0.0):
 
 def conv2d(draw):
     hw, options = windows(draw, dilated=True)
-    groups = draw(st.integers(1, 2))
-    C, OC = groups * draw(st.integers(1, 2)), groups * draw(st.integers(1, 2))
+    groups = draw(one_or_two)
+    C, OC = groups * draw(one_or_two), groups * draw(one_or_two)
     return Conv2d(C, OC, groups=groups, bias=draw(st.booleans()), **options), [image(draw, hw, C)]
 
 
@@ -124,7 +125,7 @@ def tanh_twin(layer, params, buffers, train, x):
 
 def max_pool2d(draw):
     hw, options = pools(draw, dilated=True)
-    return MaxPool2d(**options), [image(draw, hw)]
+    return MaxPool2d(**options), [image(draw, hw, draw(one_or_two))]
 
 
 def max_pool2d_twin(layer, params, buffers, train, x):
@@ -136,7 +137,7 @@ def max_pool2d_twin(layer, params, buffers, train, x):
 
 def avg_pool2d(draw):
     hw, options = pools(draw, dilated=False)
-    return AvgPool2d(count_include_pad=draw(st.booleans()), **options), [image(draw, hw)]
+    return AvgPool2d(count_include_pad=draw(st.booleans()), **options), [image(draw, hw, draw(one_or_two))]
 
 
 def avg_pool2d_twin(layer, params, buffers, train, x):
