@@ -57,6 +57,7 @@ def test_two_layers_by_hand(two_layers, name, backend):
 def test_saliency_by_hand(two_layers):
     out = saliency(two_layers, ONE_PIXEL, "score:0")
     assert out.shape == (1, 1, 1) and out.item() == 5
+    assert saliency(two_layers, ONE_PIXEL, "hidden:2").item() == 2  # of the row (-2, 1)
 
 
 def test_compare_by_hand(two_layers):

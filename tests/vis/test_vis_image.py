@@ -51,9 +51,9 @@ def test_exif_orientation(tmp_path, orientation):
 
 
 def test_sixteen_bits(tmp_path):
-    values = np.array([[0, 128, 257, 32768, 65535]], np.uint16)
+    values = np.array([[0, 128, 257, 32768, 65280, 65535]], np.uint16)
     found = _read(tmp_path, Image.fromarray(values))
-    np.testing.assert_array_equal(found, np.repeat([[[0], [0], [1], [128], [255]]], 3, axis=2))
+    np.testing.assert_array_equal(found, np.repeat([[[0], [0], [1], [128], [254], [255]]], 3, axis=2))
     np.testing.assert_array_equal(_read(tmp_path, Image.fromarray(values), "TIFF"), found)
 
 
