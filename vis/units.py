@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import UnknownNameError, UsageError
 from ..kernels.shapes import show
 
-_ADDRESS = re.compile(r"(?P<layer>[^:]+)(:(?P<channel>\d+)(:(?P<y>\d+),(?P<x>\d+))?)?")
+_ADDRESS = re.compile(r"(?P<layer>[^:]+)(:(?P<channel>\d{1,9})(:(?P<y>\d{1,9}),(?P<x>\d{1,9}))?)?")
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,13 @@ def find_unit(net, unit):
         if unit < 0:
             raise UsageError(f"class {unit}: classes are numbered from 0")
         return Unit(net.scores, int(unit))
+    if not isinstance(unit, str):
+        raise UsageError(f"unit {unit!r}: expected a text, a class's number or a Unit")
     if unit in net:
         return Unit(unit)
     if ":" in unit:
         return _parse(net, unit)
-    if unit.isdecimal():
+    if re.fullmatch(r"\d{1,9}", unit):
         return Unit(net.scores, int(unit))
     return Unit(net.scores, find_class(net, unit))
 

@@ -111,6 +111,19 @@ def test_malformed(net, end):
         find_unit(net, text)
 
 
+@pytest.mark.parametrize("unit", [None, 1.5, ["conv1"]])
+def test_what_is_no_text(net, unit):
+    with pytest.raises(UsageError, match=r"expected a text, a class's number or a Unit"):
+        find_unit(net, unit)
+
+
+def test_numbers_beyond_all_reason(net):
+    with pytest.raises(UnknownNameError, match="no node or class '9999"):
+        find_unit(net, "9" * 5000)
+    with pytest.raises(UsageError, match="expected layer, layer:channel"):
+        find_unit(net, "conv1:" + "9" * 5000)
+
+
 def test_a_negative_class(net):
     with pytest.raises(UsageError, match="class -1: classes are numbered from 0"):
         find_unit(net, -1)
