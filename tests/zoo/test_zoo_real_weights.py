@@ -43,7 +43,7 @@ def photos(data_dir):
     return [(read_image(file), number[file.name.split("_")[0]]) for file in files]
 
 
-@pytest.mark.parametrize("file, least", zip(FILES, (74, 60, 60)))
+@pytest.mark.parametrize("file, least", list(zip(FILES, (74, 60, 60))))
 def test_photos_are_recognised(load, photos, file, least):
     net, right = load(file), 0
     for i in range(0, 100, 10):
