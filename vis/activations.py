@@ -6,9 +6,9 @@ x     (N, C, H, W), preprocessed
 out   (N, C', H', W') of the layer, in its order; one channel alone (N, 1, H', W') where the unit names one;
       (N, C', 1, 1) for a layer without positions
 
-The picture: one tile a channel, numbered, an image after the other. All tiles of an image have one scale, so that weak
-channels look weak; it ends at the 99.5 % quantile. Black is zero and white the largest value; where the layer has
-values below zero, blue is below, white zero and red above.
+The picture: one tile a channel, numbered; of several images one after the other, "image: channel". All tiles of an
+have one scale, so that weak channels look weak; it ends at the 99.5 % quantile. Black is zero; where the layer has values
+below zero, white is zero, blue below and red above.
 
 Caveat: it does not show what a channel looks for, only where it found it.
 """
@@ -35,8 +35,9 @@ def picture(result, net, x=None, unit=None):
     """One tile a channel."""
     unit = find_unit(net, unit)
     tiles, labels = [], []
-    for out in result:
+    for n, out in enumerate(result):
         colours = signed if out.min() < 0 else absolute
         tiles += list(colours(out, limit_of(out, 0.995)))
-        labels += [str(c) for c in range(len(out))] if unit.channel is None else [str(unit.channel)]
-    return grid(tiles, labels, title=unit_title(net, unit), least=24)
+        channels = range(len(out)) if unit.channel is None else [unit.channel]
+        labels += [str(c) if len(result) == 1 else f"{n}: {c}" for c in channels]
+    return grid(tiles, labels, title=unit_title(net, unit), least=32)

@@ -11,10 +11,11 @@ unit  a class; or any channel, position or node
 out   (1, C, H, W), preprocessed: I * range / std
 Raises MinicnnError for a net without meta, and where there is no slope at I = 0 (as in a net of ReLUs without biases).
 
-The papers give no step and no penalty; the defaults are ours, tried on GoogLeNet, where all of a dozen classes reached
-a probability above 0.99. Ctrl-C keeps the image so far.
+The paper gives no step and no penalty; the defaults are ours, for pictures in which GoogLeNet's classes can be told.
+Their probability is then about 1, but where another class is nearly the same ("Eskimo dog" beside "Siberian husky"):
+only the class's own score is looked at. Ctrl-C keeps the image so far.
 
-The picture: mid-grey is the mean colour, and the scale ends at the 99.5 % quantile of the image.
+The picture: mid-grey (in a net of greys: white) is the mean colour; the scale ends at the image's 99.5 % quantile.
 
 Caveat: nothing holds the image to those that exist. Several copies of the class's parts, without a place for each,
 raise the score more than one whole object, and the fine pattern all over is the net's, not the class's.

@@ -5,7 +5,7 @@
 x     (N, C, H, W), preprocessed
 out   {"gradient": dx, "deconvnet": dx, "guided_backprop": dx}, each (N, C, H, W)
 
-The picture: a row an image, the image first, then each rule's, mid-grey for zero, to its own 99.9 % quantile.
+The picture: a row an image, the image first, then each rule's; zero is mid-grey, or white in a net of greys.
 
 Caveat: every tile has its own scale, so two tiles' patterns can be compared, not their strengths. What each rule shows,
 and what not, is on its own page.

@@ -11,7 +11,7 @@ The unit is best a channel, from its strongest position (all other activations o
 The paper starts from the activation's value, here it is 1: for a positive one the pattern is the same times a constant.
 Where a net has local response normalisation, the paper's deconvnet leaves it out, here its gradient is taken.
 
-The picture: mid-grey is zero, each image to its own 99.9 % quantile.
+The picture: as the gradient's; zero is mid-grey, or white in a net of greys.
 
 Caveat: it is no gradient and says nothing about slopes. Of the image it knows only the switches of the max pools and
 what normalisations did: in a net without either, it is the same for every image but for the position it starts from.

@@ -5,8 +5,8 @@
 out   (F, C // groups, KH, KW), the layer's weights; one filter alone (1, ...) where the unit names a channel
 unit  a convolution; the net's first one unless given
 
-The picture: for a layer that reads three-channel images, one coloured tile a filter, mid-grey for zero, to its own
-largest weight; else a row a filter and in it a grey tile an input channel, mid-grey for zero, one scale a row.
+The picture: zero is mid-grey, and each filter's scale ends at its largest weight. A filter that reads a colour image is
+one coloured tile, one that reads a single channel a grey one; others are a row of grey tiles, one an input channel.
 
 Caveat: only the first layer's weights look like what the filter looks for; a higher layer's weigh features, not pixels.
 """
@@ -35,15 +35,15 @@ def filters(net, unit=None):
 
 
 def picture(result, net, x=None, unit=None):
-    """Coloured tiles, or rows of grey ones, of which the first 64 are shown."""
+    """A tile a filter, or a row of them, of which the first 64 are shown."""
     unit = _convolution(net, unit)
-    first = net[unit.layer].inputs == (net.input,) and result.shape[1] == 3
-    shown = result if first else result[:_MOST_ROWS]
+    if net[unit.layer].inputs == (net.input,) and result.shape[1] == 3:
+        return grid([signed_rgb(w, channel_order(net)) for w in result], title=str(unit), least=32)
+    if result.shape[1] == 1:
+        return grid([tile for w in result for tile in _greys(w)], title=str(unit), least=32)
+    shown = result[:_MOST_ROWS]
     title = str(unit) if len(shown) == len(result) else f"{unit}, the first {len(shown)} of {len(result)}"
-    if first:
-        return grid([signed_rgb(w, channel_order(net)) for w in shown], title=title, least=32)
-    tiles = [tile for w in shown for tile in _greys(w)]
-    return grid(tiles, columns=result.shape[1], title=title, gap=1, least=5)
+    return grid([tile for w in shown for tile in _greys(w)], columns=result.shape[1], title=title, gap=1, least=5)
 
 
 def _greys(w):

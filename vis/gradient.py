@@ -6,8 +6,9 @@ unit  a class means its score before the softmax; a channel its strongest positi
 x     (N, C, H, W), preprocessed
 dx    (N, C, H, W), in units of the score a unit of x
 
-The picture: mid-grey is zero, and a channel brighter than that says that more of it would raise the unit. Every
-image has its own scale, which ends at the 99.9 % quantile of |dx|.
+The picture: of a colour image, mid-grey is zero, and a colour brighter than that says that more of it would raise the
+unit; of a grey one, white is zero, red raises and blue lowers it. Every image has its own scale, which ends at the
+99.9 % quantile of |dx|.
 
 Caveat: it is the slope at this very image, which a small step obeys; it does not say what a larger change would do, nor
 which pixels the unit's value is made of.

@@ -9,7 +9,7 @@ dx    (N, C, H, W); of no unit: only its pattern means something
 The gate of the gradient (x > 0) and the deconvnet's (dout > 0) together: what would hold the unit back is left out at
 every ReLU, and what stays is much cleaner than either alone. The unit is best a channel, from its strongest position.
 
-The picture: mid-grey is zero, each image to its own 99.9 % quantile.
+The picture: as the gradient's; zero is mid-grey, or white in a net of greys.
 
 Caveat: it hardly depends on which class is asked for, and much on the image: it recovers the image's own edges where
 the net reacts at all (Nie, Zhang & Patel, ICML 2018; Adebayo et al., NeurIPS 2018), so it does not explain a decision.
