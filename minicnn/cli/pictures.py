@@ -11,27 +11,28 @@ from .gallery import Section
 _TILE = 112  # pixels of a tile's side
 
 
-def sections(net, x, probabilities):
+def sections(net, x, probabilities, digit):
     """(name, Section) one after the other, each made when it is asked for.
 
     x              (10, 1, 28, 28), the digits 0 to 9, preprocessed
     probabilities  (10, 10), what the net makes of them
+    digit          the file of the 3, as the commands under the pictures name it
     """
     images = list(deprocess(x, net.meta))
-    yield "predictions", _predictions(images, probabilities)
+    yield "predictions", _predictions(images, probabilities, digit)
     yield "filters", _filters(net)
-    yield "activations", _activations(net, x)
-    yield "rules", _rules(net, x, images)
-    yield "saliency", _saliency(net, x, images)
+    yield "activations", _activations(net, x, digit)
+    yield "rules", _rules(net, x, images, digit)
+    yield "saliency", _saliency(net, x, images, digit)
     yield "classes", _classes(net)
 
 
-def _predictions(images, probabilities):
+def _predictions(images, probabilities, digit):
     labels = [f"{p.argmax()}   {p.max():.1%}" for p in probabilities]
     return Section(
         "What the net says",
         "Digits drawn with a font; the net has only ever seen handwritten ones. Above each: its answer, and how sure.",
-        "minicnn predict demo/digits/3.png",
+        f"minicnn predict {digit}",
         grid(images, labels, columns=5, gap=8, least=_TILE),
     )
 
@@ -46,17 +47,17 @@ def _filters(net):
     )
 
 
-def _activations(net, x):
+def _activations(net, x, digit):
     out = vis.activations(net, x[3:4], "relu_conv1")[0]
     return Section(
         "Activations",
         "What these filters find in the drawn 3, after the ReLU: black is nothing, white the strongest.",
-        "minicnn vis activations demo/digits/3.png --unit relu_conv1",
+        f"minicnn vis activations {digit} --unit relu_conv1",
         grid(list(absolute(out, limit_of(out))), [str(k) for k in range(len(out))], columns=10, gap=4, least=96),
     )
 
 
-def _rules(net, x, images):
+def _rules(net, x, images, digit):
     """A column a digit: the image, then its own class's score under every rule."""
     columns = [vis.compare(net, x[k : k + 1], str(k)) for k in range(len(x))]
     rows = {"image": images}
@@ -66,19 +67,19 @@ def _rules(net, x, images):
         "One tape, three rules",
         "Each digit's own score, walked back to the image three times over the same tape. The three pictures differ in "
         "one line: what a ReLU lets through on the way back. Red raises the score, blue lowers it.",
-        "minicnn vis compare demo/digits/3.png --unit 3\n\n"
+        f"minicnn vis compare {digit} --unit 3\n\n"
         "from minicnn.vis import compare\n"
         'pictures = compare(net, x, "3")   # {"gradient": dx, "deconvnet": dx, "guided_backprop": dx}',
         _by_rows(rows),
     )
 
 
-def _saliency(net, x, images):
+def _saliency(net, x, images, digit):
     maps = [vis.saliency(net, x[k : k + 1], str(k))[0] for k in range(len(x))]
     return Section(
         "Saliency",
         "Where a changed pixel changes the digit's score most, whatever the direction: |gradient|.",
-        "minicnn vis saliency demo/digits/3.png --unit 3",
+        f"minicnn vis saliency {digit} --unit 3",
         _by_rows({"image": images, "saliency": [absolute(m, limit_of(m, 0.999)) for m in maps]}),
     )
 

@@ -44,9 +44,10 @@ def run(args):
             say.text(f"{k}: {net.meta.classes[p.argmax()]}, {p.max():.1%} sure")
 
         say.step("Looking at what it sees")
+        three = record.folder / "digits" / "3.png"
         parts = [gallery.Section("A gradient, checked", _ABOUT_CHECK, table)]
         with record.step("pictures"):
-            for picture, section in sections(net, x, probabilities):
+            for picture, section in sections(net, x, probabilities, three):
                 parts.append(section)
                 say.text(str(record.picture(section.image, f"{picture}.png")))
 
@@ -54,7 +55,7 @@ def run(args):
         page = record.text(gallery.page("minicnn: what a small net sees", _INTRO, parts), "index.html")
         record.write()
     say.text(f"{page.resolve()}: open it in a browser")
-    say.text(f"next: minicnn predict {record.folder / 'digits' / '3.png'}   minicnn vis --help   minicnn gradcheck")
+    say.text(f"next: minicnn predict {three}   minicnn vis --help   minicnn gradcheck")
     return 0 if all_ok(checks) else 1
 
 
