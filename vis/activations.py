@@ -6,9 +6,9 @@ x     (N, C, H, W), preprocessed
 out   (N, C', H', W') of the layer, in its order; one channel alone (N, 1, H', W') where the unit names one;
       (N, C', 1, 1) for a layer without positions
 
-The picture: one tile a channel, numbered; of several images one after the other, "image: channel". All tiles of an
-have one scale, so that weak channels look weak; it ends at the 99.5 % quantile. Black is zero; where the layer has values
-below zero, white is zero, blue below and red above.
+The picture: one tile a channel, numbered; of several images one after the other, "image: channel". All tiles of one
+image have one scale, so that weak channels look weak; it ends at the 99.5 % quantile. Black is zero; where the layer
+has values below zero, white is zero, blue below and red above.
 
 Caveat: it does not show what a channel looks for, only where it found it.
 """
