@@ -10,6 +10,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from ..layers.softmax_cross_entropy import softmax_cross_entropy_backward, softmax_cross_entropy_forward
@@ -19,9 +20,9 @@ from .idx import read_mnist
 
 EPOCHS, BATCH = 8, 64
 RATE, MOMENTUM, DECAY = 0.03, 0.9, 5e-4
-WARM_UP = 500  # steps: at the full rate the first ones would leave most ReLUs dead
-MEAN, STD = 0.1307, 0.3081  # of all training pixels
-_WIDEST_SHIFT = 2
+WARM_UP = 300  # steps: at the full rate the first ones would leave most ReLUs dead
+MEAN, STD = 0.0, 0.3081  # black is 0, so that an image of zeros is one the net knows; STD of all training pixels
+_TURN, _GROWTH, _SHIFT = 0.2, 0.15, 2  # at most: radians, part of the size, pixels
 
 
 def train(images, labels, epochs=EPOCHS, seed=0):
@@ -48,7 +49,7 @@ def train(images, labels, epochs=EPOCHS, seed=0):
         order = order[BATCH:]
         rate = RATE * min(1, (step + 1) / WARM_UP) * (1 + math.cos(math.pi * step / steps)) / 2
 
-        scores, tape = net.forward(to_input(shifted(images[batch], rng)), until=net.scores, train=True, rng=rng)
+        scores, tape = net.forward(to_input(moved(images[batch], rng)), until=net.scores, train=True, rng=rng)
         loss, cache = softmax_cross_entropy_forward(scores, labels[batch])
         _, grads = net.backward(softmax_cross_entropy_backward(1.0, cache), tape, wrt=False)
         for key, w in weights.items():
@@ -61,12 +62,20 @@ def train(images, labels, epochs=EPOCHS, seed=0):
     return net
 
 
-def shifted(images, rng):
-    """Each image moved by up to two pixels in each direction, over a black border: MNIST's digits are all centred."""
-    most = _WIDEST_SHIFT
-    wide = np.pad(images, ((0, 0), (most, most), (most, most)))
-    corners = rng.integers(0, 2 * most + 1, (len(images), 2))
-    return np.stack([image[y : y + 28, x : x + 28] for image, (y, x) in zip(wide, corners)])
+def moved(images, rng):
+    """Each image turned, scaled and shifted a little, over black: MNIST's digits all have one size and one place."""
+    angle = rng.uniform(-_TURN, _TURN, len(images))
+    size = rng.uniform(1 - _GROWTH, 1 + _GROWTH, len(images))
+    shift = rng.uniform(-_SHIFT, _SHIFT, (len(images), 2))
+    cos, sin = np.cos(angle) / size, np.sin(angle) / size
+    out = np.empty_like(images)
+    for n, (dx, dy) in enumerate(14 + shift):
+        # Where each new pixel is read, (a, b, c, d, e, f): x' = a x + b y + c, y' = d x + e y + f; 14 is the middle.
+        a, b = cos[n], sin[n]
+        there = (a, b, 14 - a * dx - b * dy, -b, a, 14 + b * dx - a * dy)
+        image = Image.fromarray(images[n])
+        out[n] = image.transform((28, 28), Image.Transform.AFFINE, there, Image.Resampling.BILINEAR)
+    return out
 
 
 def to_input(images):
@@ -90,7 +99,10 @@ def main():
 
     net = train(*read_mnist(args.data, "train"), seed=args.seed)
     right = accuracy(net, *read_mnist(args.data, "t10k"))
-    recipe = f"{EPOCHS} epochs of SGD, batch {BATCH}, rate {RATE} after {WARM_UP} steps, momentum {MOMENTUM}, decay {DECAY}, seed {args.seed}"
+    recipe = (
+        f"{EPOCHS} epochs of SGD, batch {BATCH}, rate {RATE} after {WARM_UP} steps, momentum {MOMENTUM}, "
+        f"decay {DECAY}, images turned, scaled and shifted, seed {args.seed}"
+    )
     meta = replace(
         net.meta,
         range=1.0,
