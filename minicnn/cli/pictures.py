@@ -31,7 +31,7 @@ def _predictions(images, probabilities, digit):
     labels = [f"{p.argmax()}   {p.max():.1%}" for p in probabilities]
     return Section(
         "What the net says",
-        "Digits drawn with a leaning font; the net has only seen handwritten ones. Above each: its answer, and how sure.",
+        "Digits drawn with a font; the net has only seen handwritten ones. Above each is its answer, and how sure.",
         f"minicnn predict {digit}",
         grid(images, labels, columns=5, gap=8, least=_TILE),
     )
