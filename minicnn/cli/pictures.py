@@ -86,15 +86,15 @@ def _saliency(net, x, images, digit):
 
 def _classes(net):
     # A digit is a few strokes: the larger penalty keeps the image as sparse.
-    steps = {"learning_rate": 0.05, "penalty": 0.5}
-    found = np.concatenate([vis.class_model(net, str(k), **steps, progress=False) for k in range(10)])
+    ascent = {"steps": 100, "learning_rate": 0.05, "penalty": 0.5}
+    found = np.concatenate([vis.class_model(net, str(k), **ascent, progress=False) for k in range(10)])
     scores = net(found, until=net.scores)
     labels = [f"{k}   score {scores[k, k]:.0f}" for k in range(10)]
     tiles = [absolute(image, limit_of(image, 0.995)) for image in np.maximum(found[:, 0], 0)]
     return Section(
         "What each class looks like to the net",
         "Nobody drew these: each starts from a black image and climbs the gradient of one class's score.",
-        "minicnn vis class_model --unit 3 --learning-rate 0.05 --penalty 0.5",
+        "minicnn vis class_model --unit 3 --steps 100 --learning-rate 0.05 --penalty 0.5",
         grid(tiles, labels, columns=5, gap=8, least=_TILE),
     )
 
