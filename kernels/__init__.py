@@ -54,6 +54,16 @@ def name_of(backend):
     return next(name for name, path in BACKENDS.items() if backend.__name__ == __name__ + path)
 
 
+def threads():
+    """How many threads the compiled CPU kernels use."""
+    return get("numba").threads.count()
+
+
+def set_threads(n):
+    """Let the compiled CPU kernels use n threads: at most NUMBA_NUM_THREADS, the default, one a core unless set."""
+    get("numba").threads.set_threads(n)
+
+
 class use:
     """Choose the backend: `use("numpy")` for the whole process, `with use("numpy"):` for a block of this thread.
 

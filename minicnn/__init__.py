@@ -20,8 +20,9 @@ _LAZY = {
     "build": ".zoo",
     "gradcheck": ".gradient_check",
     "MinicnnError": ".kernels.errors",
+    "set_threads": ".kernels",
 }
-__all__ = ["MinicnnError", "Net", "__version__", "build", "gradcheck", "load"]
+__all__ = ["MinicnnError", "Net", "__version__", "build", "gradcheck", "load", "set_threads"]
 
 
 def __getattr__(name):

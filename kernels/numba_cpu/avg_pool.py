@@ -1,9 +1,11 @@
 """Average pooling: the sum of a window's real cells, divided by the number of cells that count."""
 
 import numpy as np
+from numba import prange
 
 from ..shapes import check_ndim, check_pooled, window_output
-from .jit import jit
+from .jit import jit, parallel_jit
+from .threads import lock, shares
 from .window import inside
 
 
@@ -13,7 +15,8 @@ def avg_pool2d_forward(x, kernel, stride, pad, ceil_mode, count_include_pad):
     OH, OW = window_output((H, W), kernel, stride, pad, (1, 1), ceil_mode)
     planes = np.ascontiguousarray(x).reshape(N * C, H, W)
     out = np.empty((N * C, OH, OW), x.dtype)
-    _forward(planes, kernel, stride, pad, bool(count_include_pad), out)
+    with lock:
+        _forward(planes, kernel, stride, pad, bool(count_include_pad), shares(N * C), out)
     return out.reshape(N, C, OH, OW)
 
 
@@ -21,13 +24,21 @@ def avg_pool2d_backward(dout, x_shape, kernel, stride, pad, count_include_pad):
     check_pooled(dout, x_shape, kernel, stride, pad)
     N, C, H, W = x_shape
     planes = np.ascontiguousarray(dout).reshape(N * C, *dout.shape[2:])
-    dx = np.zeros((N * C, H, W), dout.dtype)
-    _backward(planes, kernel, stride, pad, bool(count_include_pad), dx)
+    dx = np.empty((N * C, H, W), dout.dtype)
+    with lock:
+        _backward(planes, kernel, stride, pad, bool(count_include_pad), shares(N * C), dx)
     return dx.reshape(x_shape)
 
 
+@parallel_jit
+def _forward(x, kernel, stride, pad, count_include_pad, shares, out):
+    for t in prange(len(shares) - 1):
+        lo, hi = shares[t], shares[t + 1]
+        _average(x[lo:hi], kernel, stride, pad, count_include_pad, out[lo:hi])
+
+
 @jit
-def _forward(x, kernel, stride, pad, count_include_pad, out):
+def _average(x, kernel, stride, pad, count_include_pad, out):
     """x (P, H, W), one plane an image and channel; out (P, OH, OW)."""
     (P, H, W), (_, OH, OW) = x.shape, out.shape
     top, bottom, left, right = pad
@@ -43,12 +54,20 @@ def _forward(x, kernel, stride, pad, count_include_pad, out):
                 out[p, oy, ox] = total / max(high * wide, 1)
 
 
+@parallel_jit
+def _backward(dout, kernel, stride, pad, count_include_pad, shares, out):
+    for t in prange(len(shares) - 1):
+        lo, hi = shares[t], shares[t + 1]
+        _spread(dout[lo:hi], kernel, stride, pad, count_include_pad, out[lo:hi])
+
+
 @jit
-def _backward(dout, kernel, stride, pad, count_include_pad, out):
-    """dout (P, OH, OW); out (P, H, W), zero at first. Each plane is summed by one loop, so no sum races."""
+def _spread(dout, kernel, stride, pad, count_include_pad, out):
+    """dout (P, OH, OW); out (P, H, W). Each plane is summed by one loop, so no sum races."""
     (P, H, W), (_, OH, OW) = out.shape, dout.shape
     top, bottom, left, right = pad
     for p in range(P):
+        out[p] = 0
         for oy in range(OH):
             y0, y1, high = _extent(oy, kernel[0], stride[0], H, top, bottom, count_include_pad)
             for ox in range(OW):

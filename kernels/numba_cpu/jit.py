@@ -43,14 +43,19 @@ _FOLDER = cache_folder(Path(__file__).parent)
 
 
 def jit(function):
-    """`function` compiled for one thread, without the interpreter's lock.
+    """`function` compiled without the interpreter's lock; its loops run on one thread."""
+    return _compile(function, parallel=False)
 
-    One thread, because the matrix products run on the BLAS library's threads: a second pool of them would wait
-    actively for its next loop on the very cores that the products need.
-    """
+
+def parallel_jit(function):
+    """The same with `prange` loops on all threads; each of these takes about a second to compile."""
+    return _compile(function, parallel=True)
+
+
+def _compile(function, parallel):
     before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(_FOLDER or "")
     try:
-        return numba.njit(nogil=True, cache=_FOLDER is not None)(function)
+        return numba.njit(nogil=True, parallel=parallel, cache=_FOLDER is not None)(function)
     finally:
         numba.config.CACHE_DIR = before
 

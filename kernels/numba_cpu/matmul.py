@@ -1,20 +1,175 @@
-"""The matrix product, by the BLAS library that NumPy was built with."""
+"""The matrix product, from panels of B packed side by side; where B is a transpose, from its rows as they lie.
+
+a @ b       a fully connected layer's gradients    B's panels are copied to the cache, 3 vectors wide
+x @ w.T     a fully connected layer                sums along the rows of x and w: nothing is copied, since with
+                                                   few images reading w from memory is all the time there is
+"""
 
 import numpy as np
+from numba import prange
 
 from ..shapes import matmul_output
+from . import threads
+from .jit import index, jit, parallel_jit
+from .machine import ROWS, VECTORS
+from .product import DEPTH, lanes, read_only, round_up, tails_of
+from .tiles import dot1, dot2, dot3, outer3
+
+# A block of the product stays in the second-level cache: so many tiles down, so many panels across.
+TILES, PANELS = 32, 16
+LENGTH = 1024
+FEW_ROWS = 16
 
 
 def matmul(a, b):
-    matmul_output(a.shape, b.shape)
-    return np.matmul(a, b)
+    M, N = matmul_output(a.shape, b.shape)
+    K, out = a.shape[1], np.empty((M, N), a.dtype)
+    if not out.size or not K:
+        out[:] = 0
+    elif b.T.flags.c_contiguous and not b.flags.c_contiguous and N >= ROWS:
+        _rows_by_rows(read_only(a), read_only(b.T), out)
+    elif M <= FEW_ROWS:
+        with threads.lock:
+            _few_rows(read_only(a), read_only(b), threads.shares(N), out)
+    else:
+        _by_panels(a, read_only(b), out)
+    return out
 
 
-def product(a, b, out):
-    """out = a @ b: the one place through which convolutions multiply.
+# Panels ---------------------------------------------------------------------------------------------------------
 
-    a       (..., M, K); a transposed view costs no copy
-    b       (..., K, N)
-    out     (..., M, N)
-    """
-    np.matmul(a, b, out=out)
+
+def _by_panels(a, b, out):
+    turned = a.T.flags.c_contiguous and not a.flags.c_contiguous
+    a = read_only(a.T if turned else a)
+    M, K = a.shape if not turned else a.shape[::-1]
+    a_row, a_column = (1, M) if turned else (K, 1)
+    a_offsets, lane, T = np.arange(K) * a_column, lanes(a.dtype), threads.count()
+    tail = tails_of(a.reshape(1, -1), M, a_row, a_offsets)[0]
+    with threads.lock:
+        packed = threads.scratch("panels", (T, PANELS * DEPTH * VECTORS * lane), a.dtype)
+        sums = threads.scratch("sums", (T, TILES * ROWS * PANELS * VECTORS * lane), a.dtype)
+        _panels(
+            a.reshape(-1), a_row, a_offsets, tail, np.arange(K) * ROWS,
+            b, np.arange(DEPTH) * VECTORS * lane, lane, packed, sums, out,
+        )  # fmt: skip
+
+
+@parallel_jit
+def _panels(a, a_row, a_offsets, tail, tail_offsets, b, b_offsets, lane, packed, sums, out):
+    """Each thread takes some blocks of TILES x PANELS tiles."""
+    M, N = out.shape
+    K, width, T = len(b), VECTORS * lane, len(packed)
+    tiles, panels = -(-M // ROWS), -(-N // width)
+    across = min(PANELS, -(-panels // T)) if tiles <= TILES else PANELS
+    down = TILES
+    blocks = -(-tiles // down) * -(-panels // across)
+    for t in prange(T):
+        panel, total = packed[t], sums[t]
+        for block in range(t * blocks // T, (t + 1) * blocks // T):
+            first, left = block % -(-tiles // down) * down, block // -(-tiles // down) * across
+            last, right = min(first + down, tiles), min(left + across, panels)
+            P = (right - left) * width
+            for k0 in range(0, K, DEPTH):
+                depth = min(DEPTH, K - k0)
+                _pack(b, k0, depth, left * width, right - left, width, panel)
+                for p in range(right - left):
+                    for tile in range(first, last):
+                        to = (tile - first) * ROWS * P + p * width
+                        at, add = p * DEPTH * width, k0 > 0
+                        if (tile + 1) * ROWS <= M:
+                            start = tile * ROWS * a_row + a_offsets[k0]
+                            outer3(a, start, a_row, a_offsets, panel, at, b_offsets, 0, depth, total, to, P, add)
+                        else:
+                            outer3(tail, k0 * ROWS, 1, tail_offsets, panel, at, b_offsets, 0, depth, total, to, P, add)
+            columns = min(right * width, N) - left * width
+            for i in range(first * ROWS, min(last * ROWS, M)):
+                row, at = out[i, left * width :], (i - first * ROWS) * P
+                for j in range(columns):
+                    row[index(j)] = total[index(at + j)]
+
+
+@jit
+def _pack(b, k0, depth, j0, panels, width, out):
+    """out[p, k, j] = b[k0 + k, j0 + p*width + j], 0 past b's last column; p < panels, k < DEPTH."""
+    N = b.shape[1]
+    for k in range(depth):
+        row = b[k0 + k]
+        for p in range(panels):
+            at, line = j0 + p * width, out[(p * DEPTH + k) * width :]
+            here = min(width, N - at)
+            for j in range(here):
+                line[index(j)] = row[index(at + j)]
+            for j in range(here, width):
+                line[index(j)] = 0
+
+
+# Rows by rows ---------------------------------------------------------------------------------------------------
+
+
+def _rows_by_rows(a, b, out):
+    """out (M, N) = a (M, K) @ b (N, K)'"""
+    with threads.lock:
+        _rows(b.reshape(-1), a.reshape(-1), np.arange(len(a)) * a.shape[1], a.shape[1], lanes(a.dtype),
+              threads.scratch("sums", (threads.count(), ROWS * round_up(len(a), 1)), a.dtype), out)  # fmt: skip
+
+
+@parallel_jit
+def _rows(b, a, a_offsets, K, lane, sums, out):
+    """Each thread takes some tiles of b's rows; the last tile begins early, so that it has all its rows."""
+    M, N = out.shape
+    T, whole, tiles = len(sums), K // lane * lane, -(-N // ROWS)
+    for t in prange(T):
+        total = sums[t]
+        for tile in range(t * tiles // T, (t + 1) * tiles // T):
+            n = min(tile * ROWS, N - ROWS)
+            total[:] = 0
+            for p in range(0, whole, LENGTH):
+                length, at = min(LENGTH, whole - p), n * K + p
+                for m in range(0, M - 2, 3):
+                    dot3(b, at, K, a, p, a_offsets, m, length, total, m, M)
+                if M % 3 == 2:
+                    dot2(b, at, K, a, p, a_offsets, M - 2, length, total, M - 2, M)
+                elif M % 3 == 1:
+                    dot1(b, at, K, a, p, a_offsets, M - 1, length, total, M - 1, M)
+            for i in range(ROWS):
+                for m in range(M):
+                    rest = total[i * M + m]
+                    for k in range(whole, K):
+                        rest += b[(n + i) * K + k] * a[m * K + k]
+                    out[m, n + i] = rest
+
+
+# Few rows -------------------------------------------------------------------------------------------------------
+
+
+@parallel_jit
+def _few_rows(a, b, shares, out):
+    """out = a @ b; each thread takes some columns, LENGTH of them at a time, which stay in the first-level cache."""
+    M, K = a.shape
+    for t in prange(len(shares) - 1):
+        for j in range(shares[t], shares[t + 1], LENGTH):
+            last = min(j + LENGTH, shares[t + 1])
+            out[:, j:last] = 0
+            for k in range(0, K - 3, 4):
+                for m in range(M):
+                    _add_four(
+                        a[m, k:], b[k, j:last], b[k + 1, j:last], b[k + 2, j:last], b[k + 3, j:last], out[m, j:last]
+                    )
+            for k in range(K // 4 * 4, K):
+                for m in range(M):
+                    _add_one(a[m, k], b[k, j:last], out[m, j:last])
+
+
+@jit
+def _add_four(a, b0, b1, b2, b3, out):
+    a0, a1, a2, a3 = a[0], a[1], a[2], a[3]
+    for j in range(len(out)):
+        i = index(j)
+        out[i] += (a0 * b0[i] + a1 * b1[i]) + (a2 * b2[i] + a3 * b3[i])
+
+
+@jit
+def _add_one(a, b, out):
+    for j in range(len(out)):
+        out[index(j)] += a * b[index(j)]
