@@ -5,8 +5,7 @@ graph on as many threads; the two results are compared before either is timed.
 """
 
 import multiprocessing
-import resource
-import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from ..zoo import build
 
 NETS = ("alexnet", "vgg16", "googlenet", "squeezenet1_1")
 IMAGE = (3, 224, 224)
+STATUS = Path("/proc/self/status")
 
 
 class Result(NamedTuple):
@@ -32,7 +32,7 @@ class Result(NamedTuple):
     macs: int
     ms: float
     torch_ms: float | None
-    mb: float
+    mb: float | None
     torch_mb: float | None
 
     @property
@@ -69,10 +69,10 @@ def has_torch():
     return find_spec("torch") is not None
 
 
-def _case(name, batch, size=IMAGE):
+def _case(name, batch):
     rng = np.random.default_rng(0)
     net = build(name, seed=0).freeze()
-    x = rng.standard_normal((batch, *size), dtype=np.float32)
+    x = rng.standard_normal((batch, *IMAGE), dtype=np.float32)
     return net, x, rng.standard_normal((batch, 1000), dtype=np.float32)
 
 
@@ -104,22 +104,23 @@ def _compare(name, ours, theirs):
 
 
 def _peak(framework, name, batch):
-    """Peak memory of the pass in a process of its own, in MB."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
+    """Peak memory of the pass in a process of its own, in MB; None where the system does not say."""
+    if not STATUS.is_file():
+        return None
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_peak_here, (framework, name, batch))
 
 
 def _peak_here(framework, name, batch):
     net, x, dout = _case(name, batch)
-    passes = _ours if framework == "ours" else _torch
-    passes(*_case("lenet", 1, (1, 28, 28))[:2], np.ones((1, 10), np.float32))()  # the libraries are loaded
-    before = _resident()
-    passes(net, x, dout)()
-    unit = 1 if sys.platform == "darwin" else 1024
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before) / 1e6
+    make = _ours if framework == "ours" else _torch
+    make(build("lenet", seed=0), np.ones((1, 1, 28, 28), np.float32), np.ones((1, 10), np.float32))()  # loads the code
+    before = _status("VmRSS")
+    make(net, x, dout)()
+    return (_status("VmHWM") - before) / 1e3
 
 
-def _resident():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize()
+def _status(key):
+    """A figure of this process, in kB; not getrusage's, which a child inherits."""
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(key))
+    return int(line.split()[1])

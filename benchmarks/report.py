@@ -28,37 +28,40 @@ def replace(text, name, table):
 def nets_table(results, peak, where):
     """Markdown: one row a net and batch size, then what it was measured on."""
     rows = [
-        "| forward and backward to the pixels, 224x224 | batch | minicnn | PyTorch | ratio | of the peak | memory | PyTorch's |",
+        "| to the scores and back to the pixels | batch | minicnn | PyTorch | ratio | of peak | memory | PyTorch's |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for r in results:
         theirs, ratio = (f"{r.torch_ms:.0f} ms", f"{r.ms / r.torch_ms:.2f}") if r.torch_ms else ("-", "-")
-        used = f"{r.gflops / peak:.0%}" if peak else "-"
+        used = f"{r.gflops / peak:.0%}"
         memory = [f"{mb:.0f} MB" if mb is not None else "-" for mb in (r.mb, r.torch_mb)]
         rows.append(f"| {r.net} | {r.batch} | {r.ms:.0f} ms | {theirs} | {ratio} | {used} | {' | '.join(memory)} |")
     return "\n".join(rows) + f"\n\n{where}\n"
 
 
+def about(machine_facts, peak):
+    """What the table's figures are and where they were measured, in a sentence or two."""
+    m = machine_facts
+    return (
+        "Medians of interleaved runs, 224x224, float32, no parameter gradients; memory is what the process grew by "
+        "beyond the weights; the peak is that of the vector units, and work is counted as the definition does it. "
+        f"Measured on {date.today()}: {m['processor']}, {m['threads']} threads, peak {peak:.0f} GFLOP/s; Python "
+        f"{platform.python_version()}, NumPy {m['numpy']}, Numba {m['numba']}, PyTorch {m['torch'] or 'not installed'}."
+    )
+
+
 def main():
     readme = Path(sys.argv[1])
-    results, peak = nets.measure_all(), machine.peak_gflops()
-    about = machine.describe()
-    where = (
-        f"Medians of interleaved runs, float32, no parameter gradients; memory is what the process grew by beyond the "
-        f"weights. Measured on {date.today()}: {about['processor']}, {about['threads']} threads, peak of the vector "
-        f"units {peak:.0f} GFLOP/s; Python {platform.python_version()}, NumPy {about['numpy']}, Numba {about['numba']}, "
-        f"PyTorch {about['torch'] or 'not installed'}. Where less is multiplied than the definition says (Winograd), "
-        f"the part of the peak may pass 100 %."
-    )
-    kept = readme.parent / "benchmarks" / "results" / "nets-cpu.json"
-    with write_whole(kept) as file:
-        document = {"date": str(date.today()), "machine": about, "peak_gflops": peak}
-        document["results"] = [r._asdict() for r in results]
+    results, peak, facts = nets.measure_all(), machine.peak_gflops(), machine.describe()
+    document = {"date": str(date.today()), "machine": facts, "peak_gflops": peak}
+    document["results"] = [r._asdict() for r in results]
+    with write_whole(readme.parent / "benchmarks" / "results" / "nets-cpu.json") as file:
         file.write((json.dumps(document, indent=2) + "\n").encode())
-    text = replace(read_whole(readme).decode(), "nets", nets_table(results, peak, where))
+    table = nets_table(results, peak, about(facts, peak))
+    text = replace(read_whole(readme).decode(), "nets", table)
     with write_whole(readme) as file:
         file.write(text.encode())
-    print(nets_table(results, peak, where))
+    print(table)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,12 @@
-"""The compiled CPU backend: Numba for what moves and compares numbers, BLAS for the matrix products.
+"""The compiled CPU backend. Signatures and shapes stand in `contract.py`, what is right in `reference.py`.
 
-One operation a file; signatures and shapes stand in `contract.py`, what is right in `reference.py`.
+conv.py              which algorithm a convolution takes, in one table
+direct.py            any convolution:            taps.py, correlate.py, pointwise.py, weight_gradient.py
+winograd.py          3x3, with a quarter of the multiplications
+matmul.py            the matrix product
+product.py, tiles.py what all of these come to: two micro-kernels in vector instructions, machine.py their shape
+relu.py max_pool.py avg_pool.py lrn.py im2col.py col2im.py
+threads.py jit.py    who computes, and how it is compiled and kept
 """
 
 try:

@@ -21,11 +21,11 @@ from .product import lanes, multiply, read_only, round_up
 
 TILE = 36  # numbers of a transformed tile
 
-# A thread's transformed tiles, in and out, stay in its second-level cache.
-TILES_BYTES = 1_300_000
-# Past so many channels, in and out together, the threads share the products instead; so much memory at a time.
-MANY_CHANNELS = 600
-SHARED_BYTES = 32_000_000
+# Transformed tiles, in and out, of so many rows of tiles at a time; but never less than the transformed weights, which
+# are read once for each of these portions.
+PORTION_BYTES = 8_000_000
+# So many tiles at a time are transformed: what is between the steps stays in the cache.
+STRIP = 512
 
 _f = np.float32
 
@@ -45,80 +45,49 @@ def convolve(x, w, b, pad, transpose, out):
     # A[i, k] of the products is u[f, c], with i = f and k = c or, transposed, i = c and k = f.
     a_row, a_offsets = (1, np.arange(C) * Cp) if transpose else (Cp, np.arange(C))
     bias = np.zeros(M, x.dtype) if b is None else b
-    rows, images = _plan(N, C + round_up(M, ROWS), TY, TX, lane, T)
+    across, tiles = TX + 1, round_up(M, ROWS)
+    of_row = TILE * (C + tiles) * across * x.itemsize
+    rows = min(max(max(PORTION_BYTES, TILE * Fp * Cp * x.itemsize) // of_row, 1), N * TY)
+    rows = -(-N * TY // -(-N * TY // rows))  # portions of equal size
+    strip, P = max(STRIP // across, 1), round_up(rows * across, lane)
     with threads.lock:
         u = threads.scratch("winograd w", (TILE, Fp * Cp), x.dtype)
         _transform_weights(w, transpose, Cp, threads.scratch("winograd w line", (T, 9 + TILE, Cp), x.dtype), u)
-        line = threads.scratch("winograd line", (T, 40, 4 * TX + 2 + lane), x.dtype)
-        P = round_up((rows or images * TY) * TX, lane)
-        sets = T if rows else 1
-        v = threads.scratch("winograd x", (sets, TILE * C * P + lane), x.dtype)
-        m = threads.scratch("winograd out", (sets, TILE * round_up(M, ROWS) * P), x.dtype)
-        kernel = _by_tiles if rows else _by_products
-        kernel(x, u, a_row, a_offsets, read_only(bias), pad, M, TY, TX, lane, rows or images, line, v, m, out)
-
-
-def _plan(N, channels, TY, TX, lane, T):
-    """(rows of tiles that a thread takes through all steps, 0), or (0, images whose products the threads share).
-
-    A thread that works on tiles of its own reads all transformed weights for each block of them: with many channels
-    and few tiles that costs more than the products, and the threads do better to share these.
-    """
-    best, rows = None, 0
-    for r in range(1, TY + 1):
-        P = round_up(r * TX, lane)
-        if TILE * channels * P * 4 > TILES_BYTES:
-            break
-        slowest = -(-(N * -(-TY // r)) // T) * P
-        if best is None or slowest <= best:
-            best, rows = slowest, r
-    if rows and channels <= MANY_CHANNELS:
-        return rows, 0
-    of_one = TILE * channels * TY * TX * 4
-    return 0, min(N, max(1, SHARED_BYTES // of_one))
+        lines = threads.scratch("winograd lines", (T, 41, max(strip + 1, 4) * across + lane), x.dtype)
+        v = threads.scratch("winograd x", (TILE * C * P + lane,), x.dtype)
+        m = threads.scratch("winograd out", (TILE * tiles * P,), x.dtype)
+        _convolve(x, u, a_row, a_offsets, read_only(bias), pad, TX, lane, rows, strip, lines, v, m, out)
 
 
 @parallel_jit
-def _by_tiles(x, u, a_row, a_offsets, bias, pad, M, TY, TX, lane, rows, lines, vs, ms, out):
-    """Each thread takes blocks of `rows` rows of tiles through all three steps."""
+def _convolve(x, u, a_row, a_offsets, bias, pad, TX, lane, rows, strip, lines, v, m, out):
+    """So many rows of tiles at a time, of all images: the threads share the channels, the 36 products, the outputs."""
     N, C = x.shape[:2]
-    T, in_image, tiles = len(vs), -(-TY // rows), -(-M // ROWS)
-    for t in prange(T):
-        line, v, m = lines[t], vs[t], ms[t]
-        for item in range(t * N * in_image // T, (t + 1) * N * in_image // T):
-            n, first = item // in_image, item % in_image * rows
-            last = min(first + rows, TY)
-            P = -(-(last - first) * TX // lane) * lane
-            for c in range(C):
-                for r in range(first, last):
-                    _transform(x[n, c], r * 4 - pad[0], pad[1], TX, line, v, c * P + (r - first) * TX, C * P)
-            _products(0, TILE, u, a_row, a_offsets, v, m, tiles, P, lane)
-            for f in range(M):
-                for r in range(first, last):
-                    at = f * P + (r - first) * TX
-                    _transform_back(m, at, tiles * ROWS * P, r * 4, TX, bias[f], line, out[n, f])
-
-
-@parallel_jit
-def _by_products(x, u, a_row, a_offsets, bias, pad, M, TY, TX, lane, images, lines, vs, ms, out):
-    """Some images at a time; the threads share the channels, then the 36 products, then the output channels."""
-    N, C = x.shape[:2]
-    T, tiles, v, m = len(lines), -(-M // ROWS), vs[0], ms[0]
-    for n0 in range(0, N, images):
-        here = min(images, N - n0)
-        P = -(-here * TY * TX // lane) * lane
+    M, OH = out.shape[1:3]
+    T, tiles, TY, across = len(lines), -(-M // ROWS), -(-OH // 4), TX + 1
+    for low in range(0, N * TY, rows):
+        high = min(low + rows, N * TY)
+        P = -(-(high - low) * across // lane) * lane
         for t in prange(T):
             for c in range(t * C // T, (t + 1) * C // T):
-                for r in range(here * TY):
-                    n, y = n0 + r // TY, r % TY * 4 - pad[0]
-                    _transform(x[n, c], y, pad[1], TX, lines[t], v, c * P + r * TX, C * P)
+                row = low
+                while row < high:
+                    n, r = row // TY, row % TY
+                    here = min(strip, TY - r, high - row)
+                    at = c * P + (row - low) * across
+                    _transform(x[n, c], r * 4 - pad[0], pad[1], here, TX, lines[t], v, at, C * P)
+                    row += here
         for t in prange(T):
             _products(t * TILE // T, (t + 1) * TILE // T, u, a_row, a_offsets, v, m, tiles, P, lane)
         for t in prange(T):
             for f in range(t * M // T, (t + 1) * M // T):
-                for r in range(here * TY):
-                    n, y = n0 + r // TY, r % TY * 4
-                    _transform_back(m, f * P + r * TX, tiles * ROWS * P, y, TX, bias[f], lines[t], out[n, f])
+                row = low
+                while row < high:
+                    n, r = row // TY, row % TY
+                    here = min(strip, TY - r, high - row)
+                    at = f * P + (row - low) * across
+                    _transform_back(m, at, tiles * ROWS * P, r * 4, here, TX, bias[f], lines[t], out[n, f])
+                    row += here
 
 
 @jit
@@ -175,50 +144,43 @@ def _weights_to_six(g0, g1, g2, C, out, first, step):
 
 
 @jit
-def _transform(x, y0, left, TX, lines, v, at, step):
-    """v[at + (6i + j)*step + q] = number (i, j) of B' d B, for the TX tiles d of the image's rows y0 .. y0 + 5.
+def _transform(x, y0, left, rows, TX, lines, v, at, step):
+    """v[at + (6i + j)*step + t] = number (i, j) of B' d B, for the tiles d of so many rows of tiles from image row y0.
 
-    B' = [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
-          [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]]
+        B' = [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
+              [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]]
+
+    Tile t = row*(TX + 1) + column; the last of each row is nobody's. With the image's cells sorted by their remainders
+    modulo 4, what all tiles have at their place (i, j) lies side by side, and both products are long plain loops.
     """
     H, W = x.shape
-    width = 4 * TX + 2
-    lo = min(max(left, 0), width)
-    hi = max(min(W + left, width), lo)
+    across, count = TX + 1, rows * (TX + 1)
+    padded = lines[40]
+    lo = min(max(left, 0), 4 * across)
+    hi = max(min(W + left, 4 * across), lo)
+    for r in range(4 * rows + 2):
+        y, first = y0 + r, r // 4 * across
+        p0, p1 = lines[r % 4 * 4][first:], lines[r % 4 * 4 + 1][first:]
+        p2, p3 = lines[r % 4 * 4 + 2][first:], lines[r % 4 * 4 + 3][first:]
+        padded[: 4 * across] = 0
+        if 0 <= y < H:
+            source = x[y]
+            for q in range(lo, hi):
+                padded[index(q)] = source[index(q - left)]
+        for q in range(across):
+            p0[index(q)] = padded[index(4 * q)]
+            p1[index(q)] = padded[index(4 * q + 1)]
+            p2[index(q)] = padded[index(4 * q + 2)]
+            p3[index(q)] = padded[index(4 * q + 3)]
+    size, flat = lines.shape[1], lines.reshape(-1)
+    for c in range(4):
+        # Down the columns; one tile more, which the last tile's neighbour to the right is.
+        d0, d1, d2, d3 = lines[c], lines[4 + c], lines[8 + c], lines[12 + c]
+        more = min(count + 1, size - across)
+        _to_six(d0, d1, d2, d3, d0[across:], d1[across:], more, flat, (16 + c) * size, 4 * size)
     for i in range(6):
-        line, y = lines[i], y0 + i
-        if y < 0 or y >= H:
-            line[:width] = 0
-            continue
-        source = x[y]
-        for q in range(lo):
-            line[index(q)] = 0
-        for q in range(lo, hi):
-            line[index(q)] = source[index(q - left)]
-        for q in range(hi, width):
-            line[index(q)] = 0
-    _to_six(
-        lines[0],
-        lines[1],
-        lines[2],
-        lines[3],
-        lines[4],
-        lines[5],
-        width,
-        lines.reshape(-1),
-        6 * lines.shape[1],
-        lines.shape[1],
-    )
-    for i in range(6):
-        # Across the row a tile's cells lie side by side: every fourth belongs to the same place in its tile.
-        row, d0, d1, d2, d3 = lines[6 + i], lines[12], lines[13], lines[14], lines[15]
-        for q in range(TX):
-            d0[index(q)] = row[index(4 * q)]
-            d1[index(q)] = row[index(4 * q + 1)]
-            d2[index(q)] = row[index(4 * q + 2)]
-            d3[index(q)] = row[index(4 * q + 3)]
-        d0[TX], d1[TX] = row[4 * TX], row[4 * TX + 1]
-        _to_six(d0, d1, d2, d3, d0[1:], d1[1:], TX, v, at + 6 * i * step, step)
+        d0, d1, d2, d3 = lines[16 + 4 * i], lines[17 + 4 * i], lines[18 + 4 * i], lines[19 + 4 * i]
+        _to_six(d0, d1, d2, d3, d0[1:], d1[1:], count, v, at + 6 * i * step, step)
 
 
 @jit
@@ -239,33 +201,45 @@ def _to_six(d0, d1, d2, d3, d4, d5, count, out, at, step):
 
 
 @jit
-def _transform_back(m, at, step, y0, TX, bias, lines, out):
-    """Rows y0 .. y0 + 3 of out = bias + A' M A, for the TX tiles M[i, j] = m[at + (6i + j)*step + q].
+def _transform_back(m, at, step, y0, rows, TX, bias, lines, out):
+    """So many rows of tiles of out, from its row y0, = bias + A' M A for the tiles M[i, j] = m[at + (6i + j)*step + t].
 
     A' = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
     """
-    OH, OW = out.shape
+    (OH, OW), across = out.shape, TX + 1
+    count, size, flat, whole = rows * across, lines.shape[1], lines.reshape(-1), OW // 4
     for j in range(6):
         m0, m1, m2 = m[at + j * step :], m[at + (6 + j) * step :], m[at + (12 + j) * step :]
         m3, m4, m5 = m[at + (18 + j) * step :], m[at + (24 + j) * step :], m[at + (30 + j) * step :]
-        o0, o1, o2, o3 = lines[16 + j], lines[22 + j], lines[28 + j], lines[34 + j]
-        for q in range(TX):
-            plus, minus = m1[index(q)] + m2[index(q)], m1[index(q)] - m2[index(q)]
-            plus2, minus2 = m3[index(q)] + m4[index(q)], m3[index(q)] - m4[index(q)]
-            o0[index(q)] = m0[index(q)] + plus + plus2
-            o1[index(q)] = minus + _f(2) * minus2
-            o2[index(q)] = plus + _f(4) * plus2
-            o3[index(q)] = minus + _f(8) * minus2 + m5[index(q)]
-    for i in range(min(4, OH - y0)):
-        n0, n1, n2 = lines[16 + 6 * i], lines[17 + 6 * i], lines[18 + 6 * i]
-        n3, n4, n5, row = lines[19 + 6 * i], lines[20 + 6 * i], lines[21 + 6 * i], lines[0]
-        for q in range(TX):
-            plus, minus = n1[index(q)] + n2[index(q)], n1[index(q)] - n2[index(q)]
-            plus2, minus2 = n3[index(q)] + n4[index(q)], n3[index(q)] - n4[index(q)]
-            row[index(4 * q)] = n0[index(q)] + plus + plus2 + bias
-            row[index(4 * q + 1)] = minus + _f(2) * minus2 + bias
-            row[index(4 * q + 2)] = plus + _f(4) * plus2 + bias
-            row[index(4 * q + 3)] = minus + _f(8) * minus2 + n5[index(q)] + bias
-        line = out[y0 + i]
-        for q in range(OW):
-            line[index(q)] = row[index(q)]
+        _to_four(m0, m1, m2, m3, m4, m5, _f(0), count, flat, j * size, 6 * size)
+    for i in range(4):
+        k = 6 * i
+        _to_four(
+            lines[k], lines[k + 1], lines[k + 2], lines[k + 3], lines[k + 4], lines[k + 5], bias, count,
+            flat, 24 * size, size,
+        )  # fmt: skip
+        for r in range(rows):
+            y, first = y0 + 4 * r + i, r * across
+            if y >= OH:
+                continue
+            row, n0, n1, n2, n3 = out[y], lines[24][first:], lines[25][first:], lines[26][first:], lines[27][first:]
+            for q in range(whole):
+                row[index(4 * q)] = n0[index(q)]
+                row[index(4 * q + 1)] = n1[index(q)]
+                row[index(4 * q + 2)] = n2[index(q)]
+                row[index(4 * q + 3)] = n3[index(q)]
+            for q in range(4 * whole, OW):
+                row[q] = lines[24 + q % 4, first + whole]
+
+
+@jit
+def _to_four(m0, m1, m2, m3, m4, m5, bias, count, out, at, step):
+    """out[at + i*step + q] = bias + A'[i] . (m0 .. m5)[q]"""
+    o0, o1, o2, o3 = out[at:], out[at + step :], out[at + 2 * step :], out[at + 3 * step :]
+    for q in range(count):
+        a1, a2, a3, a4 = m1[index(q)], m2[index(q)], m3[index(q)], m4[index(q)]
+        plus, minus, plus2, minus2 = a1 + a2, a1 - a2, a3 + a4, a3 - a4
+        o0[index(q)] = m0[index(q)] + plus + plus2 + bias
+        o1[index(q)] = minus + _f(2) * minus2 + bias
+        o2[index(q)] = plus + _f(4) * plus2 + bias
+        o3[index(q)] = minus + _f(8) * minus2 + m5[index(q)] + bias

@@ -123,7 +123,7 @@ def test_weight_gradient(case, share_rows):
 
 @MANY
 @given(convolutions(), st.booleans())
-def test_winograd(case, share_products):
+def test_winograd(case, small_portions):
     x, w, b, (_, pad, _), _ = case
     x, w = x.astype("float32"), np.resize(w, (*w.shape[:2], 3, 3)).astype("float32")
     x, b = x[:, : w.shape[1]], None if b is None else b.astype("float32")
@@ -134,8 +134,8 @@ def test_winograd(case, share_products):
     dout = np.random.default_rng(0).standard_normal(shape).astype("float32")
     forward, backward = Guarded(shape, "float32"), Guarded(x.shape, "float32")
     with pytest.MonkeyPatch.context() as patch:
-        if share_products:
-            patch.setattr(winograd, "MANY_CHANNELS", 0)
+        if small_portions:
+            patch.setattr(winograd, "PORTION_BYTES", 0)
         winograd.convolve(x, w, b, (pad[0], pad[2]), False, forward.out)
         winograd.convolve(dout, w, None, (2 - pad[0], 2 - pad[2]), True, backward.out)
     x, w, b, dout = (None if a is None else a.astype("float64") for a in (x, w, b, dout))

@@ -37,6 +37,5 @@ def run(args):
 
 
 def _theirs(r):
-    if r.torch_ms is None:
-        return "-", "-", f"{r.mb:.0f}", "-"
-    return f"{r.torch_ms:.1f}", f"{r.ms / r.torch_ms:.2f}", f"{r.mb:.0f}", f"{r.torch_mb:.0f}"
+    times = ("-", "-") if r.torch_ms is None else (f"{r.torch_ms:.1f}", f"{r.ms / r.torch_ms:.2f}")
+    return *times, *("-" if mb is None else f"{mb:.0f}" for mb in (r.mb, r.torch_mb))
