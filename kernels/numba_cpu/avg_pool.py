@@ -5,6 +5,7 @@ from numba import prange
 
 from ..shapes import check_ndim, check_pooled, window_output
 from .jit import jit, parallel_jit
+from .memory import empty
 from .threads import lock, shares
 from .window import inside
 
@@ -14,7 +15,7 @@ def avg_pool2d_forward(x, kernel, stride, pad, ceil_mode, count_include_pad):
     N, C, H, W = x.shape
     OH, OW = window_output((H, W), kernel, stride, pad, (1, 1), ceil_mode)
     planes = np.ascontiguousarray(x).reshape(N * C, H, W)
-    out = np.empty((N * C, OH, OW), x.dtype)
+    out = empty((N * C, OH, OW), x.dtype)
     with lock:
         _forward(planes, kernel, stride, pad, bool(count_include_pad), shares(N * C), out)
     return out.reshape(N, C, OH, OW)
@@ -24,7 +25,7 @@ def avg_pool2d_backward(dout, x_shape, kernel, stride, pad, count_include_pad):
     check_pooled(dout, x_shape, kernel, stride, pad)
     N, C, H, W = x_shape
     planes = np.ascontiguousarray(dout).reshape(N * C, *dout.shape[2:])
-    dx = np.empty((N * C, H, W), dout.dtype)
+    dx = empty((N * C, H, W), dout.dtype)
     with lock:
         _backward(planes, kernel, stride, pad, bool(count_include_pad), shares(N * C), dx)
     return dx.reshape(x_shape)

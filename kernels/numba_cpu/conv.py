@@ -14,6 +14,7 @@ import numpy as np
 
 from ..shapes import check_dout, conv2d_output
 from . import direct, winograd
+from .memory import empty
 from .product import lanes, round_up
 from .taps import forward_taps
 from .weight_gradient import weight_gradient
@@ -33,7 +34,7 @@ def _winograd_pays(w, stride, dilation, groups, out_shape):
 
 
 def conv2d_forward(x, w, b, stride, pad, dilation, groups):
-    out = np.empty(conv2d_output(x.shape, w.shape, stride, pad, dilation, groups), x.dtype)
+    out = empty(conv2d_output(x.shape, w.shape, stride, pad, dilation, groups), x.dtype)
     if not out.size:
         return out
     if _winograd_pays(w, stride, dilation, groups, out.shape):
@@ -45,7 +46,7 @@ def conv2d_forward(x, w, b, stride, pad, dilation, groups):
 
 def conv2d_backward_input(dout, w, x_shape, stride, pad, dilation, groups):
     check_dout(dout, conv2d_output(x_shape, w.shape, stride, pad, dilation, groups), w=w)
-    dx = np.empty(x_shape, dout.dtype)
+    dx = empty(x_shape, dout.dtype)
     if not dx.size:
         return dx
     if _winograd_pays(w, stride, dilation, groups, x_shape):
@@ -58,7 +59,7 @@ def conv2d_backward_input(dout, w, x_shape, stride, pad, dilation, groups):
 
 def conv2d_backward_weight(dout, x, w_shape, stride, pad, dilation, groups):
     check_dout(dout, conv2d_output(x.shape, w_shape, stride, pad, dilation, groups), x=x)
-    dw = np.empty(w_shape, dout.dtype)
+    dw = empty(w_shape, dout.dtype)
     if dout.size:
         weight_gradient(dout, x, forward_taps(w_shape[2:], stride, pad, dilation), groups, dw)
     else:

@@ -5,13 +5,14 @@ from numba import prange
 
 from ..shapes import check_dout, check_ndim, check_same
 from .jit import index, jit, parallel_jit
+from .memory import empty
 from .threads import lock, shares
 
 
 def lrn_forward(x, size, alpha, beta, k):
     check_ndim("x", x.shape, 4)
     x = np.ascontiguousarray(x)
-    out, scale = np.empty_like(x), np.empty_like(x)
+    out, scale = empty(x.shape, x.dtype), empty(x.shape, x.dtype)
     rows = [_rows(a) for a in (x, scale, out)]
     with lock:
         _forward(rows[0], size, x.dtype.type(alpha / size), beta, x.dtype.type(k), *_blocks(rows[0]), *rows[1:])
@@ -21,7 +22,7 @@ def lrn_forward(x, size, alpha, beta, k):
 def lrn_backward(dout, x, scale, size, alpha, beta):
     check_dout(dout, x.shape, x=x, scale=scale)
     check_same("scale", scale.shape, "x", x.shape)
-    dx = np.empty(x.shape, x.dtype)
+    dx = empty(x.shape, x.dtype)
     dout, x, scale, out = (_rows(np.ascontiguousarray(a)) for a in (dout, x, scale, dx))
     with lock:
         _backward(dout, x, scale, size, x.dtype.type(2 * alpha * beta / size), beta, *_blocks(x), out)

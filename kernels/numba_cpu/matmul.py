@@ -12,6 +12,7 @@ from ..shapes import matmul_output
 from . import threads
 from .jit import index, jit, parallel_jit
 from .machine import ROWS, VECTORS
+from .memory import empty
 from .product import DEPTH, lanes, read_only, round_up, tails_of
 from .tiles import dot1, dot2, dot3, outer3
 
@@ -23,7 +24,7 @@ FEW_ROWS = 16
 
 def matmul(a, b):
     M, N = matmul_output(a.shape, b.shape)
-    K, out = a.shape[1], np.empty((M, N), a.dtype)
+    K, out = a.shape[1], empty((M, N), a.dtype)
     if not out.size or not K:
         out[:] = 0
     elif b.T.flags.c_contiguous and not b.flags.c_contiguous and N >= ROWS:

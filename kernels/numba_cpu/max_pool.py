@@ -5,6 +5,7 @@ from numba import prange
 
 from ..shapes import check_ndim, check_pooled, check_same, window_output
 from .jit import index, jit, parallel_jit
+from .memory import empty
 from .threads import lock, shares
 from .window import inside
 
@@ -14,8 +15,8 @@ def max_pool2d_forward(x, kernel, stride, pad, dilation, ceil_mode):
     N, C, H, W = x.shape
     OH, OW = window_output((H, W), kernel, stride, pad, dilation, ceil_mode)
     planes = np.ascontiguousarray(x).reshape(N * C, H, W)
-    out = np.empty((N * C, OH, OW), x.dtype)
-    argmax = np.empty((N * C, OH, OW), np.int32)
+    out = empty((N * C, OH, OW), x.dtype)
+    argmax = empty((N * C, OH, OW), np.int32)
     with lock:
         _forward(planes, kernel, stride, pad, dilation, shares(N * C), argmax, out)
     return out.reshape(N, C, OH, OW), argmax.reshape(N, C, OH, OW)
@@ -27,7 +28,7 @@ def max_pool2d_backward(dout, argmax, x_shape, kernel, stride, pad, dilation):
     N, C, H, W = x_shape
     planes = np.ascontiguousarray(dout).reshape(N * C, *dout.shape[2:])
     argmax = np.ascontiguousarray(argmax, np.int32).reshape(planes.shape)
-    dx = np.empty((N * C, H, W), dout.dtype)
+    dx = empty((N * C, H, W), dout.dtype)
     with lock:
         _backward(planes, argmax, kernel, stride, pad, dilation, shares(N * C), dx)
     return dx.reshape(x_shape)

@@ -5,12 +5,13 @@ from numba import prange
 
 from ..shapes import check_dout
 from .jit import jit, parallel_jit
+from .memory import empty
 from .threads import lock, shares
 
 
 def relu_forward(x):
     x = np.ascontiguousarray(x).reshape(x.shape)
-    out = np.empty_like(x)
+    out = empty(x.shape, x.dtype)
     with lock:
         _forward(x.reshape(-1), shares(x.size), out.reshape(-1))
     return out
@@ -18,7 +19,7 @@ def relu_forward(x):
 
 def relu_backward(dout, x):
     check_dout(dout, x.shape, x=x)
-    dx = np.empty(x.shape, dout.dtype)
+    dx = empty(x.shape, dout.dtype)
     with lock:
         flat = (np.ascontiguousarray(a).reshape(-1) for a in (dout, x))
         _backward(*flat, shares(x.size), dx.reshape(-1))
