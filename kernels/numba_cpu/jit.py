@@ -13,24 +13,30 @@ from pathlib import Path
 import numba
 import numpy as np
 
+from . import machine
 
-def _user_folder():
-    """Where this user's caches go."""
+
+def cache_root():
+    """The folder that has a folder for each state of the kernels that was ever compiled here; it need not exist."""
     for name in ("NUMBA_CACHE_DIR", "MINICNN_CACHE_DIR", "XDG_CACHE_HOME"):
         if os.environ.get(name):
-            return Path(os.environ[name])
-    return Path(os.path.expanduser("~/.cache"))
+            return Path(os.environ[name]) / "minicnn" / "numba"
+    return Path(os.path.expanduser("~/.cache")) / "minicnn" / "numba"
 
 
 def cache_folder(sources):
     """The folder of what these sources compile to; None where it cannot be written.
 
-    sources     the folder of the kernels' .py files
+    sources     the folder of the kernels' .py files, and of folders of more of them
     """
-    digest = hashlib.sha256(f"{numba.__version__} {platform.python_version()}".encode())
-    for path in sorted(sources.glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
-    folder = _user_folder() / "minicnn" / "numba" / digest.hexdigest()[:16]
+    # Of the processor Numba's index knows only what it compiles for, which NUMBA_CPU_NAME makes the same on machines
+    # whose tiles differ; of Numba's settings it knows none.
+    settings = [getattr(numba.config, name) for name in ("BOUNDSCHECK", "OPT", "DEBUGINFO_DEFAULT")]
+    state = [numba.__version__, platform.python_version(), machine.VECTOR_BYTES, machine.ROWS, *settings]
+    digest = hashlib.sha256(" ".join(map(str, state)).encode())
+    for name in sorted(path.relative_to(sources).as_posix() for path in sources.rglob("*.py")):
+        digest.update(name.encode() + (sources / name).read_bytes())
+    folder = cache_root() / digest.hexdigest()[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -39,7 +45,7 @@ def cache_folder(sources):
     return folder
 
 
-_FOLDER = cache_folder(Path(__file__).parent)
+FOLDER = cache_folder(Path(__file__).parent)
 
 
 def jit(function):
@@ -53,9 +59,9 @@ def parallel_jit(function):
 
 
 def _compile(function, parallel):
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(_FOLDER or "")
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(FOLDER or "")
     try:
-        return numba.njit(nogil=True, parallel=parallel, cache=_FOLDER is not None)(function)
+        return numba.njit(nogil=True, parallel=parallel, cache=FOLDER is not None)(function)
     finally:
         numba.config.CACHE_DIR = before
 
