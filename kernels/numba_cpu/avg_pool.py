@@ -17,7 +17,7 @@ def avg_pool2d_forward(x, kernel, stride, pad, ceil_mode, count_include_pad):
     planes = np.ascontiguousarray(x).reshape(N * C, H, W)
     out = empty((N * C, OH, OW), x.dtype)
     with lock:
-        _forward(planes, kernel, stride, pad, bool(count_include_pad), shares(N * C), out)
+        _forward(planes, kernel, stride, pad, bool(count_include_pad), shares(N * C, N * C * H * W), out)
     return out.reshape(N, C, OH, OW)
 
 
@@ -27,7 +27,7 @@ def avg_pool2d_backward(dout, x_shape, kernel, stride, pad, count_include_pad):
     planes = np.ascontiguousarray(dout).reshape(N * C, *dout.shape[2:])
     dx = empty((N * C, H, W), dout.dtype)
     with lock:
-        _backward(planes, kernel, stride, pad, bool(count_include_pad), shares(N * C), dx)
+        _backward(planes, kernel, stride, pad, bool(count_include_pad), shares(N * C, N * C * H * W), dx)
     return dx.reshape(x_shape)
 
 

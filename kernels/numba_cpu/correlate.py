@@ -85,7 +85,7 @@ def correlate(x, w, b, taps, groups, transpose, out, start, step):
     above, beside = taps.reach
     width, lane, U = QW + beside, lanes(x.dtype), len(taps.phases)
 
-    T = threads.count()
+    T = threads.count(x.shape[0] * groups * M * depth * len(taps.weight) * QH * QW // 64)
     R, parts = _plan(x.shape[0] * groups, depth * U, M, QH, width, above, x.itemsize, T)
     P = round_up((R - 1) * width + QW, lane)
     a_offsets = _weight_offsets(taps, depth, channel_of_w)

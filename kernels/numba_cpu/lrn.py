@@ -39,7 +39,7 @@ def _blocks(rows):
     """(shares of the blocks of all images, pixels of a block): a block's channels stay in the cache."""
     N, C, P = rows.shape
     pixels = min(max(100_000 // max(C, 1), 64), max(P, 1))
-    return shares(N * -(-P // pixels)), pixels
+    return shares(N * -(-P // pixels), rows.size), pixels
 
 
 @parallel_jit

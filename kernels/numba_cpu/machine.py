@@ -18,20 +18,20 @@ VECTORS = 3
 
 
 def vector_unit():
-    """(bytes of a vector, rows of a tile) on this machine."""
+    """(bytes of a vector, rows of a tile, whether it multiplies and adds in one) on this machine."""
     try:
         features = get_host_cpu_features()
     except RuntimeError:  # LLVM cannot ask every processor
         features = {}
     if features.get("avx512f"):
-        return 64, 8
+        return 64, 8, True
     if features.get("avx2") and features.get("fma"):
-        return 32, 4
+        return 32, 4, True
     if platform.machine().lower() in ("arm64", "aarch64"):
-        return 16, 8
-    return 16, 4
+        return 16, 8, True
+    return 16, 4, False
 
 
-VECTOR_BYTES, ROWS = vector_unit()
+VECTOR_BYTES, ROWS, HAS_FMA = vector_unit()
 # The last tile of a matrix with few rows left, such as the three colours of an image's gradient.
 NARROW = ROWS // 2

@@ -13,7 +13,7 @@ from . import threads
 from .jit import index, jit, parallel_jit
 from .machine import ROWS, VECTORS
 from .memory import empty
-from .product import DEPTH, lanes, read_only, round_up, tails_of
+from .product import DEPTH, lanes, read_only, tails_of
 from .tiles import dot1, dot2, dot3, outer3
 
 # A block of the product stays in the second-level cache: so many tiles down, so many panels across.
@@ -31,7 +31,7 @@ def matmul(a, b):
         _rows_by_rows(read_only(a), read_only(b.T), out)
     elif M <= FEW_ROWS:
         with threads.lock:
-            _few_rows(read_only(a), read_only(b), threads.shares(N), out)
+            _few_rows(read_only(a), read_only(b), threads.shares(N, M * N * K // 64), out)
     else:
         _by_panels(a, read_only(b), out)
     return out
@@ -45,7 +45,7 @@ def _by_panels(a, b, out):
     a = read_only(a.T if turned else a)
     M, K = a.shape if not turned else a.shape[::-1]
     a_row, a_column = (1, M) if turned else (K, 1)
-    a_offsets, lane, T = np.arange(K) * a_column, lanes(a.dtype), threads.count()
+    a_offsets, lane, T = np.arange(K) * a_column, lanes(a.dtype), threads.count(M * K * b.shape[1] // 64)
     tail = tails_of(a.reshape(1, -1), M, a_row, a_offsets)[0]
     with threads.lock:
         packed = threads.scratch("panels", (T, PANELS * DEPTH * VECTORS * lane), a.dtype)
@@ -110,9 +110,10 @@ def _pack(b, k0, depth, j0, panels, width, out):
 
 def _rows_by_rows(a, b, out):
     """out (M, N) = a (M, K) @ b (N, K)'"""
+    M, K = a.shape
     with threads.lock:
-        _rows(b.reshape(-1), a.reshape(-1), np.arange(len(a)) * a.shape[1], a.shape[1], lanes(a.dtype),
-              threads.scratch("sums", (threads.count(), ROWS * round_up(len(a), 1)), a.dtype), out)  # fmt: skip
+        sums = threads.scratch("sums", (threads.count(M * len(b) * K // 64), ROWS * M), a.dtype)
+        _rows(b.reshape(-1), a.reshape(-1), np.arange(M) * K, K, lanes(a.dtype), sums, out)
 
 
 @parallel_jit

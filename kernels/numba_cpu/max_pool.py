@@ -18,7 +18,7 @@ def max_pool2d_forward(x, kernel, stride, pad, dilation, ceil_mode):
     out = empty((N * C, OH, OW), x.dtype)
     argmax = empty((N * C, OH, OW), np.int32)
     with lock:
-        _forward(planes, kernel, stride, pad, dilation, shares(N * C), argmax, out)
+        _forward(planes, kernel, stride, pad, dilation, shares(N * C, N * C * H * W), argmax, out)
     return out.reshape(N, C, OH, OW), argmax.reshape(N, C, OH, OW)
 
 
@@ -30,7 +30,7 @@ def max_pool2d_backward(dout, argmax, x_shape, kernel, stride, pad, dilation):
     argmax = np.ascontiguousarray(argmax, np.int32).reshape(planes.shape)
     dx = empty((N * C, H, W), dout.dtype)
     with lock:
-        _backward(planes, argmax, kernel, stride, pad, dilation, shares(N * C), dx)
+        _backward(planes, argmax, kernel, stride, pad, dilation, shares(N * C, N * C * H * W), dx)
     return dx.reshape(x_shape)
 
 
@@ -67,12 +67,18 @@ def _pool(x, kernel, stride, pad, dilation, argmax, out):
             for j in range(KW):
                 away = i * DH // SH * width + j * DW // SW
                 _challenge(phases[i * DH % SH, j * DW % SW, away:], np.int32(i * KW + j), best, arg)
+        lowest = 0
         for oy in range(OH):
+            row, cells = out[p, oy], argmax[p, oy]
             for ox in range(OW):
-                out[p, oy, ox] = best[oy * width + ox]
-                argmax[p, oy, ox] = arg[oy * width + ox]
-                if arg[oy * width + ox] < 0:
-                    argmax[p, oy, ox] = _first_real(oy * SH - top, ox * SW - left, H, W, kernel, dilation)
+                row[index(ox)] = best[index(oy * width + ox)]
+                cells[index(ox)] = arg[index(oy * width + ox)]
+                lowest = min(lowest, arg[index(oy * width + ox)])
+        if lowest < 0:
+            for oy in range(OH):
+                for ox in range(OW):
+                    if argmax[p, oy, ox] < 0:
+                        argmax[p, oy, ox] = _first_real(oy * SH - top, ox * SW - left, H, W, kernel, dilation)
 
 
 @jit

@@ -28,7 +28,7 @@ def pointwise(x, w, b, groups, transpose, out):
     a_row, column = (1, CG) if transpose else (CG, 1)
     a_offsets = np.arange(depth) * column
     tails = tails_of(w.reshape(groups, FG * CG), M, a_row, a_offsets, tail_rows(M))
-    lane, T = lanes(x.dtype), threads.count()
+    lane, T = lanes(x.dtype), threads.count(N * groups * M * depth * H * W // 64)
     width = VECTORS * lane
     whole = H * W // lane * lane
     Q = max(BLOCK_BYTES // (depth * x.itemsize) // width, 1) * width

@@ -13,7 +13,7 @@ def relu_forward(x):
     x = np.ascontiguousarray(x).reshape(x.shape)
     out = empty(x.shape, x.dtype)
     with lock:
-        _forward(x.reshape(-1), shares(x.size), out.reshape(-1))
+        _forward(x.reshape(-1), shares(x.size, x.size), out.reshape(-1))
     return out
 
 
@@ -22,7 +22,7 @@ def relu_backward(dout, x):
     dx = empty(x.shape, dout.dtype)
     with lock:
         flat = (np.ascontiguousarray(a).reshape(-1) for a in (dout, x))
-        _backward(*flat, shares(x.size), dx.reshape(-1))
+        _backward(*flat, shares(x.size, x.size), dx.reshape(-1))
     return dx
 
 

@@ -15,17 +15,25 @@ import numpy as np
 
 from ..errors import BackendError
 
+# Less work than this takes no longer than waking the other threads.
+SMALL = 30_000
+
 lock = threading.RLock()
 _count = None
 _scratch = {}
 _forked = False
 
 
-def count():
-    """How many threads the kernels use: what `set_threads` said, else NUMBA_NUM_THREADS, else one a core."""
+def count(work=SMALL):
+    """How many threads a kernel uses: what `set_threads` said, else NUMBA_NUM_THREADS, else one a core.
+
+    work  about how many numbers are to be read, or multiply-adds / 64 to be done; for few, one thread is the fastest
+    """
     if _forked:
         raise BackendError("compiled kernels cannot run in a forked process: start it with the method spawn")
-    return _count or numba.config.NUMBA_NUM_THREADS
+    T = 1 if work < SMALL else _count or numba.config.NUMBA_NUM_THREADS
+    numba.set_num_threads(T)
+    return T
 
 
 def set_threads(n):
@@ -37,9 +45,9 @@ def set_threads(n):
     _count = n
 
 
-def shares(n):
-    """(T + 1,): thread t works on items shares[t] to shares[t + 1] of n."""
-    T = count()
+def shares(n, work):
+    """(T + 1,): thread t works on items shares[t] to shares[t + 1] of n; work as in `count`."""
+    T = count(work)
     return np.arange(T + 1) * n // T
 
 
@@ -56,15 +64,16 @@ def scratch(name, shape, dtype):
 
 
 def _load_openmp():
-    """Load Numba's OpenMP layer, if it has one, so that its threads sleep while they wait.
+    """Load Numba's OpenMP layer, if it has one, so that its threads wait awake for a quarter of a millisecond.
 
-    By default they spin, some milliseconds long, and where the system puts a waiting thread on the core of a working
-    one, it gets in its way for just so long: a call of 2 microseconds takes 6000. Asleep, a call takes 4. The library
-    reads its settings once, when it is loaded.
+    By default it is some milliseconds. Where the system puts a waiting thread on the core of a working one, it is in
+    its way for just so long: a call of 2 microseconds takes 6000. But a thread that falls asleep at once is woken on
+    the core of the one that wakes it, and the two take turns: between two layers of a net it must stay awake. The
+    library reads its settings once, when it is loaded.
     """
     if os.environ.keys() & {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}:
         return  # somebody has decided
-    os.environ["GOMP_SPINCOUNT"] = "20000"
+    os.environ["GOMP_SPINCOUNT"] = "10000"
     try:
         importlib.import_module("numba.np.ufunc.omppool")
     except ImportError:

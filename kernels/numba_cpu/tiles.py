@@ -16,7 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .machine import NARROW, ROWS, VECTOR_BYTES
+from .machine import HAS_FMA, NARROW, ROWS, VECTOR_BYTES
 
 _INT = ir.IntType(64)
 
@@ -61,6 +61,8 @@ class _Emitter:
         self.builder.call(prefetch, [self.builder.bitcast(address, byte), i32(0), i32(2), i32(1)])
 
     def multiply_add(self, a, b, c):
+        if not HAS_FMA:  # LLVM would call a function for each number
+            return self.builder.fadd(self.builder.fmul(a, b), c)
         return self.builder.call(self.fma, [a, b, c])
 
     def add_lanes(self, v):

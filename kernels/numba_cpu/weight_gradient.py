@@ -28,7 +28,8 @@ def weight_gradient(dout, x, taps, groups, dw):
     """dw (F, C // groups, KH, KW) from dout (N, F, OH, OW) and x (N, C, H, W); taps of the forward pass."""
     x, dout = read_only(x), read_only(dout)
     (N, C), (F, QH, QW) = x.shape[:2], dout.shape[1:]
-    M, depth, lane, U, T = F // groups, C // groups, lanes(x.dtype), len(taps.phases), threads.count()
+    M, depth, lane, U = F // groups, C // groups, lanes(x.dtype), len(taps.phases)
+    T = threads.count(dout.size * depth * len(taps.weight) // 64)
     above, beside = taps.reach
     width, K = QW + beside, depth * len(taps.weight)
 
