@@ -14,7 +14,7 @@ IDS = [" ".join(words) for words in ALL]
 
 
 def test_the_commands_that_are_promised_are_there():
-    promised = {"predict", "vis", "models", "gradcheck", "doctor", "demo"}
+    promised = {"predict", "vis", "models", "gradcheck", "doctor", "demo", "cache"}
     assert promised <= {words[0] for words in ALL}
     assert {("models", "list"), ("models", "info"), ("models", "import")} <= {tuple(words) for words in ALL}
     assert {("vis", "saliency"), ("vis", "deconvnet"), ("vis", "guided_backprop")} <= {tuple(words) for words in ALL}
@@ -80,7 +80,7 @@ def test_shared_options_mean_the_same_everywhere(words, capsys):
     }
     main([*words, "--help"])
     text = capsys.readouterr().out
-    if words in (["vis"], ["models"]):
+    if words in (["vis"], ["models"], ["cache"]):
         return
     assert "-v, --verbose" in text and "-q, --quiet" in text
     for line in text.splitlines():

@@ -41,6 +41,7 @@ def _report():
         "cores": f"{_cores()} of {os.cpu_count()}",
         "packages": _packages(),
         "backends": _backends(),
+        "compiled kernels": _compiled(),
         "variables": {name: value for name, value in sorted(os.environ.items()) if name.startswith("MINICNN_")},
         "folders of weights": {str(folder): _state(folder) for folder in store.folders()},
         "weights": {name: str(path) for name, path in store.available().items()},
@@ -76,6 +77,32 @@ def _backends():
         except kernels.BackendError as error:
             found[name] = f"no: {error}"
     return found
+
+
+def _compiled():
+    """How the numba backend computes here; starts its threads and compiles nothing."""
+    from ... import kernels
+
+    try:
+        backend = kernels.get("numba")
+    except kernels.BackendError:
+        return {}
+    jit, machine = backend.jit, backend.machine
+    return {
+        "threads": _threads(backend),
+        "vectors": f"{machine.VECTOR_BYTES} bytes; a tile is {machine.ROWS} rows of {machine.VECTORS}",
+        "kept in": jit.FOLDER or f"none: {jit.cache_root()} cannot be written, every process compiles anew",
+    }
+
+
+def _threads(backend):
+    import numba
+
+    try:
+        numba.get_num_threads()  # Numba chooses its threading layer when it is first asked for threads
+        return f"{backend.threads.count()} of {numba.threading_layer()}"
+    except ValueError as error:  # the layer that NUMBA_THREADING_LAYER asks for is not there
+        return f"none: {' '.join(str(error).split())}"
 
 
 def _state(folder):

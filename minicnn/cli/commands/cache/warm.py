@@ -1,0 +1,44 @@
+"""Compile now what the gradient of a score to the pixels needs, in float32, and keep it on disk.
+
+It is computed once for GoogLeNet, with random weights: there is every kind of layer in it. What is compiled already is
+not compiled again.
+
+examples:
+  minicnn cache warm
+"""
+
+import logging
+import time
+
+log = logging.getLogger("minicnn")
+
+
+def add_arguments(parser):
+    """It has no options."""
+
+
+def run(args):
+    from ....errors import OutputError
+    from ....kernels import get, use
+    from ...compiled import folders, megabytes
+
+    jit = get("numba").jit
+    if jit.FOLDER is None:
+        raise OutputError(f"cannot keep compiled kernels: {jit.cache_root()} cannot be written")
+    log.info("compiling, which takes about half a minute the first time ...")
+    start = time.perf_counter()
+    with use("numba"):
+        _image_gradient()
+    seconds = time.perf_counter() - start
+    kept = folders(jit.cache_root(), jit.FOLDER)[0]
+    print(f"ready in {seconds:.1f} s: {kept.files} files, {megabytes(kept.bytes)} in {kept.path}")
+
+
+def _image_gradient():
+    import numpy as np
+
+    from ....zoo import build
+
+    net = build("googlenet", seed=0).freeze()
+    scores, tape = net.forward(np.zeros((1, *net.meta.input_size), np.float32), until=net.scores)
+    net.backward(scores, tape, params=False)
