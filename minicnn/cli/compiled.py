@@ -5,6 +5,7 @@ numba_cpu_<40 hex>/relu._forward-30.py311.nbi (an index) and .1.nbc (what it poi
 at, and links are not followed.
 """
 
+import errno
 import os
 import re
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _FOLDER, _NUMBAS = re.compile("[0-9a-f]{16}"), re.compile(r"\w+_[0-9a-f]{40}")
-_FILE = re.compile(r".+\.nb[ic]")
+_FILE = re.compile(r".+\.nb[ic](\.tmp\.[0-9a-f]{16})?")  # the latter while it is written
 # Numba makes sure of its folder, then opens a file in it: a folder that was lately written to must not go in between.
 _QUIET_SECONDS = 600
 
@@ -42,12 +43,14 @@ def clear(folder):
     A process that has loaded kernels keeps them, one that has not yet compiles them anew.
     """
     files = size = 0
+    quiet = time.time() - _QUIET_SECONDS
     for inner in _entries(folder.path, _NUMBAS, os.DirEntry.is_dir):
         for path in _entries(inner, _FILE, os.DirEntry.is_file):
-            size += _stat(path)[0]
-            path.unlink(missing_ok=True)
-            files += 1
-    if not folder.current and time.time() - folder.written > _QUIET_SECONDS:
+            bytes, written = _stat(path)
+            if path.suffix in (".nbi", ".nbc") or written < quiet:
+                path.unlink(missing_ok=True)
+                files, size = files + 1, size + bytes
+    if not folder.current and folder.written < quiet:
         for path in (*_entries(folder.path, _NUMBAS, os.DirEntry.is_dir), folder.path):
             _remove_if_empty(path)
     return files, size
@@ -84,7 +87,8 @@ def _stat(path):
 
 
 def _remove_if_empty(path):
-    with os.scandir(path) as entries:
-        left = next(entries, None)
-    if left is None:
+    try:
         path.rmdir()
+    except OSError as error:  # something of others is in it, or another process has just removed it
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            raise

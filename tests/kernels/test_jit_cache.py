@@ -44,6 +44,34 @@ def test_an_edited_source_changes_the_folder_of_all(cache_environ, tmp_path, sou
     assert jit.cache_folder(sources) not in (before, after)
 
 
+def test_sources_in_folders_of_sources_count(cache_environ, tmp_path, sources):
+    cache_environ(MINICNN_CACHE_DIR=tmp_path / "cache")
+    found = [jit.cache_folder(sources)]
+    (sources / "ladder").mkdir()
+    for text in ("def h(x): return x\n", "def h(x): return -x\n"):
+        (sources / "ladder" / "rung.py").write_text(text)
+        found.append(jit.cache_folder(sources))
+    (sources / "ladder" / "notes.txt").write_text("nothing that is compiled")
+    assert len(set(found)) == 3 and jit.cache_folder(sources) == found[-1]
+
+
+@pytest.mark.parametrize("name", ["VECTOR_BYTES", "ROWS"])
+def test_another_tile_has_another_folder(cache_environ, tmp_path, sources, monkeypatch, name):
+    """Where NUMBA_CPU_NAME is set, Numba's index would take the kernels of two processors for the same."""
+    cache_environ(MINICNN_CACHE_DIR=tmp_path)
+    before = jit.cache_folder(sources)
+    monkeypatch.setattr(jit.machine, name, 2 * getattr(jit.machine, name))
+    assert jit.cache_folder(sources) != before
+
+
+@pytest.mark.parametrize("name, value", [("BOUNDSCHECK", 1), ("OPT", 1), ("DEBUGINFO_DEFAULT", 1)])
+def test_other_settings_of_numba_have_another_folder(cache_environ, tmp_path, sources, monkeypatch, name, value):
+    cache_environ(MINICNN_CACHE_DIR=tmp_path)
+    before = jit.cache_folder(sources)
+    monkeypatch.setattr(jit.numba.config, name, value)
+    assert jit.cache_folder(sources) != before
+
+
 @pytest.mark.parametrize("module", [("numba", "__version__"), ("platform", "python_version")])
 def test_another_numba_or_python_has_another_folder(cache_environ, tmp_path, sources, monkeypatch, module):
     cache_environ(MINICNN_CACHE_DIR=tmp_path)
@@ -95,6 +123,30 @@ def test_without_a_writable_folder_kernels_run_and_leave_nothing_behind(tmp_path
     (tmp_path / "file").write_text("")
     assert compute(tmp_path / "file" / "below") == "[0.0, 2.0] 0 1"
     assert not list(jit.Path(jit.__file__).parent.rglob("*.nbi"))
+
+
+PRODUCT = """
+import numpy as np
+from numba.core.event import install_recorder
+from minicnn.kernels import numba_cpu
+rng = np.random.default_rng(0)
+a, b = (rng.integers(-9, 10, shape) for shape in ((37, 53), (53, 41)))
+with install_recorder("numba:compile") as compiled:
+    out = numba_cpu.matmul(a.astype("float32"), b.astype("float32"))
+print(np.array_equal(out, a @ b), len(compiled.buffer) > 0)
+"""
+
+
+def test_another_processor_has_entries_of_its_own(tmp_path):
+    """Compiled for one without vector instructions to speak of, the same tiles give the same numbers, only slower."""
+    here = {k: v for k, v in os.environ.items() if k not in NAMES} | {"MINICNN_CACHE_DIR": str(tmp_path)}
+    plain = here | {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    said = []
+    for env in (here, plain, here, plain):
+        command = [sys.executable, "-c", PRODUCT]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=True)
+        said.append(done.stdout.split())
+    assert said == [["True", "True"], ["True", "True"], ["True", "False"], ["True", "False"]]
 
 
 def test_numbas_own_setting_is_left_as_it_was():
