@@ -24,7 +24,16 @@ def backend(args):
     Raises BackendError before any work is done.
     """
     with kernels.use(args.backend or kernels.current()) as module:
-        yield kernels.name_of(module)
+        name = kernels.name_of(module)
+        if name == "numba" and not _anything_compiled():
+            log.info("compiling the kernels, which takes about 20 seconds once (see `minicnn cache info`) ...")
+        yield name
+
+
+def _anything_compiled():
+    from ..kernels.numba_cpu.jit import FOLDER
+
+    return FOLDER is not None and any(FOLDER.rglob("*.nbi"))
 
 
 def find_weights(model):
