@@ -30,11 +30,11 @@ def fill(folder, age=0.0):
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """The root of three folders, the first of them in use, beside weights."""
+    """The root of three folders, the longest unchanged of them in use, beside weights."""
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setenv("MINICNN_CACHE_DIR", str(tmp_path))
     root = tmp_path / "minicnn" / "numba"
-    for name, age in ((NOW, 5), (OLD, 3600), (OLDER, 7200)):
+    for name, age in ((NOW, 9000), (OLD, 3600), (OLDER, 7200)):
         fill(root / name, age)
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "tiny.safetensors").write_bytes(b"w" * 7)
@@ -177,9 +177,10 @@ def test_clear_while_another_writes(root):
 def test_two_clear_at_once(root):
     for k in range(200):
         (root / OLD / NUMBAS / f"k{k}.nbc").write_bytes(b"x")
-    troubles = []
+    troubles, start = [], threading.Barrier(4)
 
     def clear():
+        start.wait()
         try:
             for folder in compiled.folders(root, root / NOW):
                 compiled.clear(folder)
