@@ -34,7 +34,7 @@ class UnknownNameError(MinicnnError, LookupError):
 
     def __init__(self, kind, name, names):
         names = [str(n) for n in names]
-        near = get_close_matches(str(name), names, n=3, cutoff=0.65)
+        near = get_close_matches(str(name), names, n=3, cutoff=0.62)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {_some(names)}"
         super().__init__(f"no {kind} {str(name)!r}; {hint}")
 
