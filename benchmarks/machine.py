@@ -1,8 +1,14 @@
-"""This machine: what it is, and how fast its vector units multiply and add at most."""
+"""This machine: what it is, how fast its vector units multiply and add, and how fast its memory is, at most."""
 
 import platform
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+# Larger than most caches.
+COPY_BYTES = 2**28
 
 
 def describe():
@@ -33,6 +39,29 @@ def peak_gflops(seconds=0.3):
         done = multiply_adds(count)
         best = max(best, 2 * done / (time.perf_counter() - start) / 1e9)
     return best
+
+
+def copy_gbytes(seconds=0.5):
+    """10^9 bytes a second, read and written together, when all threads copy arrays of COPY_BYTES."""
+    from .. import kernels
+
+    T = kernels.threads()
+    sources, copies = (np.ones((T, COPY_BYTES // T // 4), np.float32) for _ in range(2))
+    best = 0.0
+    with ThreadPoolExecutor(T) as pool:
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            start = time.perf_counter()
+            list(pool.map(np.copyto, copies, sources))
+            best = max(best, 2 * sources.nbytes / (time.perf_counter() - start) / 1e9)
+    return best
+
+
+def numpy_blas():
+    """What NumPy multiplies matrices with: "NumPy, OpenBLAS"; only "NumPy" where it does not say."""
+    config = getattr(np.__config__, "CONFIG", {})  # since NumPy 1.25
+    name = config.get("Build Dependencies", {}).get("blas", {}).get("name")
+    return f"NumPy, {name}" if name else "NumPy"
 
 
 def _processor():

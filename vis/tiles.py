@@ -27,7 +27,7 @@ def grid(tiles, labels=None, columns=None, title=None, gap=2, least=1):
     if not tiles or (labels is not None and len(labels) != len(tiles)):
         raise ShapeError(f"a grid of {len(tiles)} tiles with {len(labels or [])} labels")
     width, height = max(t.width for t in tiles), max(t.height for t in tiles)
-    font = _font(max(11, min(22, width // 14)))
+    font = load_font(max(11, min(22, width // 14)))
     line = _line_height(font)
     head = 0 if labels is None else line
     top = gap if title is None else gap + line
@@ -65,7 +65,8 @@ def _columns(count, width, height):
     return max(1, min(count, round(math.sqrt(count * height / width))))
 
 
-def _font(size):
+def load_font(size):
+    """Pillow's own font, of so many pixels where there is a choice."""
     # Pillow before 10.1 has only one size, and one without FreeType has only a bitmap font.
     try:
         return ImageFont.load_default(size)

@@ -103,7 +103,7 @@ def test_any_letters_with_either_font(monkeypatch, text):
     grid([_tile(0, 40, 60)], [text], title=text)
     bitmap = ImageFont.load_default_imagefont() if hasattr(ImageFont, "load_default_imagefont") else None
     if bitmap:
-        monkeypatch.setattr(tiles, "_font", lambda size: bitmap)
+        monkeypatch.setattr(tiles, "load_font", lambda size: bitmap)
         grid([_tile(0, 40, 60)], [text], title=text)
 
 

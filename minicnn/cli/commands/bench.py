@@ -1,41 +1,111 @@
-"""Time whole nets: forward and backward to the pixels, against PyTorch where it is installed.
+"""Time kernels rung by rung, and whole nets, against PyTorch where it is installed.
 
-PyTorch computes the same graph with as many threads, in the same run; the results are compared before they are timed.
+gemm, conv and pool climb the ladder from the definition's loops to the fast kernel. Each rung is compared with float64
+before it is timed; MB is what must move at least, the peak that of the vector units, the roof what memory allows too.
+nets are forward and backward to the pixels. PyTorch computes the same, in the same run, with as many threads.
 
 examples:
-  minicnn bench nets
+  minicnn bench conv
+  minicnn bench gemm --out roofline
+  minicnn bench --json
+  minicnn bench pool --compare old.json
   minicnn bench nets --net googlenet --batch 1 --json
 """
 
 import sys
 
+from ...errors import UsageError
 from ..options import add_json
 from ..output import print_json, table
 
+_LADDERS = ("gemm", "conv", "pool")
+
 
 def add_arguments(parser):
-    parser.add_argument("what", choices=["nets"], help="what to time")
-    parser.add_argument("--net", metavar="NAME", action="append", help="an architecture; may be given more than once")
-    parser.add_argument("--batch", metavar="N", type=int, action="append", help="images at a time; default 1 and 8")
+    parser.add_argument("what", choices=[*_LADDERS, "nets"], nargs="?", help="what to time; all unless given")
+    parser.add_argument("--net", metavar="NAME", action="append", help="nets: which; may be given more than once")
+    parser.add_argument(
+        "--batch", metavar="N", type=int, action="append", help="nets: images at a time; default 1 and 8"
+    )
+    parser.add_argument("--compare", metavar="OLD", help="what --json printed in another run, to stand beside each row")
+    parser.add_argument("--out", metavar="DIR", help="the folder to write to; default none: no picture of the roofline")
     add_json(parser)
 
 
 def run(args):
-    from ...benchmarks import machine, nets
+    if (args.net or args.batch) and args.what in _LADDERS:
+        raise UsageError(f"--net and --batch are for nets, not for {args.what}")
+    if args.out and args.what == "nets":
+        raise UsageError("--out is for gemm, conv and pool: nets have no picture")
+    from ...benchmarks import compare, machine, nets
+    from ..record import Record
 
-    results = nets.measure_all(args.net or nets.NETS, args.batch or (1, 8))
-    peak = machine.peak_gflops()
+    old = compare.read(args.compare) if args.compare else None
+    peak, bandwidth = machine.peak_gflops(), machine.copy_gbytes()
+    record = Record(args, "numba") if args.out else None
+    rows = []
+    for work in (args.what,) if args.what else (*_LADDERS, "nets"):
+        found = _nets(args, peak) if work == "nets" else _ladder(work, peak, bandwidth, record)
+        found = list(compare.add(found, old)) if old is not None else found
+        rows += found
+        if not args.json:
+            print(_as_table(found, _NETS if work == "nets" else _RUNGS, old is not None), end="\n\n")
+    if record:
+        record.write()
     if args.json:
-        document = {"machine": machine.describe(), "peak_gflops": peak}
-        print_json({**document, "results": [r._asdict() for r in results]})
+        print_json({"machine": machine.describe(), "peak_gflops": peak, "copy_gbytes": bandwidth, "results": rows})
         return
-    print(table(("net", "batch", "ms", "GFLOP/s", "of the peak", "PyTorch ms", "ratio", "MB", "PyTorch MB"), (
-        (r.net, r.batch, f"{r.ms:.1f}", f"{r.gflops:.0f}", f"{r.gflops / peak:.0%}", *_theirs(r)) for r in results
-    )))  # fmt: skip
+    print(f"the vector units' peak: {peak:.0f} GFLOP/s; memory, copying: {bandwidth:.1f} GB/s")
     if not nets.has_torch():
         print("PyTorch is not installed: nothing to compare with", file=sys.stderr)
 
 
-def _theirs(r):
-    times = ("-", "-") if r.torch_ms is None else (f"{r.torch_ms:.1f}", f"{r.ms / r.torch_ms:.2f}")
-    return *times, *("-" if mb is None else f"{mb:.0f}" for mb in (r.mb, r.torch_mb))
+def _nets(args, peak):
+    from ...benchmarks import nets
+
+    results = nets.measure_all(args.net or nets.NETS, args.batch or (1, 8))
+    return [
+        r._asdict()
+        | {"gflops": r.gflops, "of_peak": r.gflops / peak, "to_torch": r.torch_ms and r.ms / r.torch_ms}
+        for r in results
+    ]  # fmt: skip
+
+
+def _ladder(work, peak, bandwidth, record):
+    from ...benchmarks import ladder, roofline
+
+    results = ladder.climb(work)
+    if record:
+        title = f"{work}, {results[-1].case}, float32"
+        record.picture(roofline.draw(results, peak, bandwidth, title), f"roofline-{work}.png")
+    return ladder.figures(results, peak, bandwidth)
+
+
+def _percent(part):
+    return f"{100 * part:.2g} %" if part < 1 else f"{100 * part:.0f} %"
+
+
+# Column, key of the row, how it is written.
+_NETS = (
+    ("net", "net", "{}"), ("batch", "batch", "{}"), ("ms", "ms", "{:.1f}"), ("GFLOP/s", "gflops", "{:.0f}"),
+    ("of peak", "of_peak", _percent), ("PyTorch ms", "torch_ms", "{:.1f}"), ("to PyTorch", "to_torch", "{:.2f}"),
+    ("MB", "mb", "{:.0f}"), ("PyTorch MB", "torch_mb", "{:.0f}"),
+)  # fmt: skip
+_RUNGS = (
+    ("rung", "rung", "{}"), ("of", "case", "{}"), ("ms", "ms", "{:.2f}"), ("GFLOP/s", "gflops", "{:.3g}"),
+    ("GB/s", "gbytes", "{:.3g}"), ("MB", "bytes", lambda n: f"{n / 1e6:.3g}"), ("FLOP/byte", "intensity", "{:.3g}"),
+    ("of peak", "of_peak", _percent), ("of roof", "of_roof", _percent), ("to PyTorch", "to_torch", "{:.3g}"),
+    ("error", "error", "{:.0e}"), ("first ms", "first_ms", "{:.0f}"),
+)  # fmt: skip
+_OLD = (("old ms", "old_ms", "{:.2f}"), ("to old", "to_old", "{:.2f}"))
+
+
+def _as_table(rows, columns, with_old):
+    columns = columns + _OLD * with_old
+    return table([name for name, _, _ in columns], ([_cell(row[key], how) for _, key, how in columns] for row in rows))
+
+
+def _cell(value, how):
+    if value is None:
+        return "-"
+    return how(value) if callable(how) else how.format(value)
