@@ -14,6 +14,7 @@ _SIZE = 1080, 680
 _PLOT = 100, 70, 700, 590  # left, top, right, bottom
 _LEGEND = 745
 _SHARP = 2  # drawn so many times as large, then made smaller: lines without steps
+_NOTE = "FLOP are counted as in the definition;", "a rung that computes less may pass the roof."
 _GREY, _LIGHT, _INK = (110, 110, 110), (228, 228, 228), (30, 30, 30)
 _ROOF, _OURS, _OTHERS = (190, 60, 40), (30, 90, 170), (220, 140, 20)
 
@@ -138,3 +139,5 @@ class _Page:
             self.text((_LEGEND + 30, y), name, colour=colour)
             self.text((_LEGEND + 30, y + 20), speed, size=13, colour=_GREY)
             y += 48
+        for k, line in enumerate(_NOTE):
+            self.text((_LEGEND, y + 10 + 20 * k), line, size=13, colour=_GREY)

@@ -13,6 +13,7 @@ examples:
 """
 
 import sys
+from datetime import date
 
 from ...errors import UsageError
 from ..options import add_json
@@ -53,7 +54,8 @@ def run(args):
     if record:
         record.write()
     if args.json:
-        print_json({"machine": machine.describe(), "peak_gflops": peak, "copy_gbytes": bandwidth, "results": rows})
+        measured = {"peak_gflops": peak, "copy_gbytes": bandwidth, "results": rows}
+        print_json({"date": str(date.today()), "machine": machine.describe(), **measured})
         return
     print(f"the vector units' peak: {peak:.0f} GFLOP/s; memory, copying: {bandwidth:.1f} GB/s")
     if not nets.has_torch():
