@@ -24,7 +24,7 @@ def describe():
     return found
 
 
-def peak_gflops(seconds=0.3):
+def peak_gflops(seconds=1.0):
     """10^9 float32 multiplications and additions a second, all threads together, of a tile that stays in registers.
 
     The micro-kernel of the matrix product on operands that fit the first-level cache: nothing can be faster here.

@@ -1,8 +1,9 @@
-"""The matrix product, from panels of B packed side by side; where B is a transpose, from its rows as they lie.
+"""The matrix product, three ways by the shapes of a (M, K) and b (K, N).
 
-a @ b       a fully connected layer's gradients    B's panels are copied to the cache, 3 vectors wide
-x @ w.T     a fully connected layer                sums along the rows of x and w: nothing is copied, since with
-                                                   few images reading w from memory is all the time there is
+b the transpose of a matrix in memory   sums along the rows of both as they lie (a fully connected layer: with few
+                                        images, reading the weights from memory is all the time there is)
+few rows in a                           rows of b as they lie, each times a number (its gradient to the input)
+any other                               panels of b, 3 vectors wide, copied to the cache
 """
 
 import numpy as np
@@ -62,7 +63,7 @@ def _panels(a, a_row, a_offsets, tail, tail_offsets, b, b_offsets, lane, packed,
     M, N = out.shape
     K, width, T = len(b), VECTORS * lane, len(packed)
     tiles, panels = -(-M // ROWS), -(-N // width)
-    across = min(PANELS, -(-panels // T)) if tiles <= TILES else PANELS
+    across = min(PANELS, -(-panels // T))
     down = TILES
     blocks = -(-tiles // down) * -(-panels // across)
     for t in prange(T):

@@ -6,8 +6,10 @@ from numba import prange
 from . import threads
 from .jit import parallel_jit
 from .machine import ROWS, VECTORS
-from .product import DEPTH, lanes
+from .product import lanes
 from .tiles import outer3
+
+DEPTH = 64  # both operands stay in the first-level cache
 
 
 def multiply_adds(repeats):

@@ -7,7 +7,7 @@ from .machine import NARROW, ROWS, VECTOR_BYTES, VECTORS
 from .tiles import narrow1, narrow2, narrow3, outer1, outer2, outer3
 
 # So much of k at a time that VECTORS vectors of B for each stay in the first-level cache (48 kB, or 32).
-DEPTH = 240
+DEPTH = 160
 
 
 def lanes(dtype):
