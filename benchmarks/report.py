@@ -44,7 +44,8 @@ def about(machine_facts, peak):
     m = machine_facts
     return (
         "Medians of interleaved pairs of runs, of which the second counts; 224x224, float32, no parameter gradients; "
-        "memory is what the process grew by beyond the weights; the peak is that of the vector units, and work is counted as the definition does it. "
+        "memory is what the process grew by beyond the weights; the peak is that of the vector units, and work is "
+        "counted as the definition does it. "
         f"Measured on {date.today()}: {m['processor']}, {m['threads']} threads, peak {peak:.0f} GFLOP/s; Python "
         f"{platform.python_version()}, NumPy {m['numpy']}, Numba {m['numba']}, PyTorch {m['torch'] or 'not installed'}."
     )
