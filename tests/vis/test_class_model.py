@@ -139,5 +139,5 @@ def test_options_that_make_no_sense(options, message):
 
 @pytest.mark.data
 def test_googlenet_goes_to_the_class(googlenet):
-    x = class_model(googlenet, "flamingo", steps=10)
+    x = class_model(googlenet, "flamingo", steps=25)
     assert googlenet(x)[0, 130] > 0.99
