@@ -1,6 +1,7 @@
-"""What a folder of modules offers, read from the files: nothing is imported."""
+"""What a folder of modules offers, read from the files; only the module that is called is imported."""
 
 import ast
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +14,24 @@ def find(package):
     paths = [path for folder in find_spec(package).submodule_search_locations for path in Path(folder).iterdir()]
     modules = [path for path in paths if path.suffix == ".py" or (path / "__init__.py").is_file()]
     return {path.stem.rstrip("_"): path for path in sorted(modules) if not path.stem.startswith("_")}
+
+
+def actions(package):
+    """(subcommands, add_arguments, run) of a command whose forms are the modules in its own folder."""
+
+    def module(name):
+        return import_module(f".{find(package)[name].stem}", package)
+
+    def subcommands():
+        return {name: docstring(path) for name, path in find(package).items()}
+
+    def add_arguments(parser, name):
+        module(name).add_arguments(parser)
+
+    def run(args):
+        return module(args.subcommand).run(args)
+
+    return subcommands, add_arguments, run
 
 
 def syntax_tree(path):
