@@ -1,6 +1,7 @@
 """What a layer is."""
 
 import copy
+import inspect
 
 import numpy as np
 
@@ -29,9 +30,23 @@ class Layer:
     # Whether forward takes train= and rng=, because it computes something else in training.
     has_modes = False
 
+    def __new__(cls, *args, **kwargs):
+        layer = super().__new__(cls)
+        layer._arguments = args, kwargs
+        return layer
+
     def __init__(self):
         self.params = {}
         self.buffers = {}
+
+    @property
+    def config(self):
+        """{argument: value} of the constructor's call, so that `type(layer)(**layer.config)` is such a layer again.
+
+        Arguments are numbers, strings, None and tuples of them: what a file can hold.
+        """
+        args, kwargs = self._arguments
+        return dict(inspect.signature(type(self)).bind(*args, **kwargs).arguments)
 
     def backward(self, dout, cache):
         """(dx, grads): both gradients."""

@@ -1,6 +1,7 @@
 """What every reader returns, and the checks that every reader makes."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,19 @@ MOST_AXES = 32  # what NumPy 1 can hold
 _MOST_ELEMENTS = 2**48
 
 
+class Graph(NamedTuple):
+    """A whole net as a file describes it.
+
+    nodes       as Net takes them, each with its inputs; the layers have no parameters yet
+    input       the image's name
+    input_size  (C, H, W), or None where the file leaves it open
+    """
+
+    nodes: list
+    input: str
+    input_size: tuple | None
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """The contents of a weight file.
@@ -19,12 +33,14 @@ class Checkpoint:
     tensors  name -> array; floating ones are float32, and an array may be read-only
     types    Caffe only: layer name -> its type, as in "Convolution"
     meta     the native form only, and None there too if the file is somebody else's
+    graph    where the file describes a whole net; the tensors are then named as its state_dict
     """
 
     format: str
     tensors: dict
     types: dict = field(default_factory=dict)
     meta: Meta | None = None
+    graph: Graph | None = None
 
 
 def count(file, tensor, shape):
