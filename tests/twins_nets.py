@@ -19,7 +19,7 @@ class Weights(dict):
     """The arrays of a net as torch tensors in the same memory.
 
     gates   {name: which side to take}: of a ReLU, by the name of what it reads, a bool tensor, x > 0; of a max-pool
-            the index i*KW + j inside each window
+            the index i*KW + j inside each window; of a ReLU that reads a max-pool, by its own name
     chosen  the same, filled by a forward pass
     """
 
@@ -74,6 +74,30 @@ def _alexnet_caffe_top(x, p):
     x = _conv_relu(x, p, "conv4", padding=1, groups=2)
     x = _conv_relu(x, p, "conv5", padding=1, groups=2)
     return _three_linear(_pool(x, p, "pool5", 3, 2), p)
+
+
+def cifar10_quick(x, p):
+    x = _relu(_pool(_conv(x, p, "conv1", padding=2), p, "pool1", 3, 2), p, "relu1")
+    x = _caffe_mean(_conv_relu(x, p, "conv2", padding=2), 3, 2)
+    x = _caffe_mean(_conv_relu(x, p, "conv3", padding=2), 3, 2)
+    return _linear(_linear(x.flatten(1), p, "ip1"), p, "ip2")
+
+
+def zfnet(x, p):
+    x = _lrn(_pool(_conv_relu(x, p, "conv1", stride=2, padding=1), p, "pool1", 3, 2))
+    x = _lrn(_pool(_conv_relu(x, p, "conv2", stride=2), p, "pool2", 3, 2))
+    for name in ("conv3", "conv4", "conv5"):
+        x = _conv_relu(x, p, name, padding=1)
+    return _three_linear(_pool(x, p, "pool5", 3, 2), p)
+
+
+def nin_imagenet(x, p):
+    x = _conv_relu(_conv_relu(_conv_relu(x, p, "conv1", stride=4), p, "cccp1"), p, "cccp2")
+    x = _conv_relu(_pool(x, p, "pool0", 3, 2), p, "conv2", padding=2)
+    x = _pool(_conv_relu(_conv_relu(x, p, "cccp3"), p, "cccp4"), p, "pool2", 3, 2)
+    x = _conv_relu(_conv_relu(_conv_relu(x, p, "conv3", padding=1), p, "cccp5"), p, "cccp6")
+    x = _conv_relu(_pool(x, p, "pool3", 3, 2), p, "conv4-1024", padding=1)
+    return _conv_relu(_conv_relu(x, p, "cccp7-1024"), p, "cccp8-1024").mean(dim=(2, 3))
 
 
 def squeezenet1_0(x, p):
@@ -185,6 +209,11 @@ def _pool(x, p, name, kernel, stride, padding=0):
     lefts = torch.arange(out.shape[3]) * stride
     p.chosen[name] = (rows - tops) * kernel + columns - lefts
     return out
+
+
+def _caffe_mean(x, kernel, stride):
+    # Sizes round up; a window that reaches past the image is divided by its part inside.
+    return F.avg_pool2d(x, kernel, stride, ceil_mode=True)
 
 
 def _lrn(x):

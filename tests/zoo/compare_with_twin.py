@@ -52,7 +52,8 @@ def _gates(tape):
     gates = {}
     for entry in tape:
         if isinstance(entry.layer, ReLU):
-            gates[entry.inputs[0]] = torch.from_numpy(entry.cache.x > 0)
+            name = entry.name if entry.inputs[0] in gates else entry.inputs[0]  # a max-pool has that name already
+            gates[name] = torch.from_numpy(entry.cache.x > 0)
         elif isinstance(entry.layer, MaxPool2d):
             gates[entry.name] = torch.from_numpy(entry.cache.argmax.astype(np.int64))
     return gates

@@ -5,20 +5,24 @@ import pytest
 from minicnn import zoo
 
 # torchvision's documentation of its weights (num_params, and GFLOPS, which counts multiply-adds), to the last digit.
-# googlenet, caffenet and lenet: the sizes of the BVLC's files, divided by 4.
+# googlenet, caffenet, lenet, cifar10_quick: the sizes of the BVLC's files, divided by 4; nin_imagenet: 29 MB.
+# zfnet: what Keras counts for such a net with batch norm instead, 62,359,016, less the 4 * (96 + 256) of batch norm.
 PARAMETERS = {
     "alexnet": 61_100_840,
     "alexnet_caffe": 60_965_224,
     "caffenet": 60_965_224,
+    "cifar10_quick": 145_578,
     "googlenet": 6_998_552,
     "lenet": 431_080,
     "lenet_relu": 431_080,
+    "nin_imagenet": 7_595_176,
     "squeezenet1_0": 1_248_424,
     "squeezenet1_1": 1_235_496,
     "vgg11": 132_863_336,
     "vgg13": 133_047_848,
     "vgg16": 138_357_544,
     "vgg19": 143_667_240,
+    "zfnet": 62_357_608,
 }
 GIGA_MULTIPLY_ADDS = {
     "alexnet": 0.714,
@@ -88,7 +92,17 @@ SHAPES = {
     },
     # Table 1 of the paper has the fire modules of 1.0.
     ("squeezenet1_0", 224): {"fire4/concat": (256, 54, 54), "fire8/concat": (512, 27, 27), "conv10": (1000, 13, 13)},
+    ("nin_imagenet", 224): {"conv1": (96, 54, 54), "pool2": (256, 13, 13), "cccp8-1024": (1000, 6, 6)},
     ("squeezenet1_1", 227): {"conv1": (64, 113, 113), "fire3/concat": (128, 56, 56), "conv10": (1000, 14, 14)},
+    # Figure 3 of the paper.
+    ("zfnet", 224): {
+        "conv1": (96, 110, 110),
+        "norm1": (96, 55, 55),
+        "conv2": (256, 26, 26),
+        "norm2": (256, 13, 13),
+        "conv4": (384, 13, 13),
+        "pool5": (256, 6, 6),
+    },
     ("vgg16", 224): {"conv1_2": (64, 224, 224), "conv5_3": (512, 14, 14), "pool5": (512, 7, 7), "fc7": (4096,)},
 }
 

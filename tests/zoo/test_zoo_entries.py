@@ -8,7 +8,10 @@ from minicnn import zoo
 from minicnn.errors import FormatError, UnknownNameError
 from minicnn.kernels.errors import MinicnnError
 
-ALL = "alexnet alexnet_caffe caffenet googlenet lenet lenet_relu squeezenet1_0 squeezenet1_1 vgg11 vgg13 vgg16 vgg19"
+ALL = (
+    "alexnet alexnet_caffe caffenet cifar10_quick googlenet lenet lenet_relu nin_imagenet squeezenet1_0 squeezenet1_1 "
+    "vgg11 vgg13 vgg16 vgg19 zfnet"
+)
 
 
 def test_names():
@@ -23,7 +26,7 @@ def test_every_entry_says_what_it_is_and_builds_with_preprocessing(name):
     net = entry.build()
     assert net.meta.architecture == name
     assert net.nodes[-1].name == "prob" and net.scores != "prob"
-    assert net.summary().rows[-1].shape == (1, 10 if name.startswith("lenet") else 1000)
+    assert net.summary().rows[-1].shape == (1, 10 if name.startswith(("cifar10", "lenet")) else 1000)
 
 
 def test_unknown_name_suggests_the_nearest():
@@ -109,7 +112,7 @@ def test_names_of_torchvision(name):
     assert mapped == expected and mapped.keys() == _keys(name)
 
 
-@pytest.mark.parametrize("name", ["googlenet", "squeezenet1_1", "lenet", "vgg19", "alexnet_caffe", "caffenet"])
+@pytest.mark.parametrize("name", "caffenet cifar10_quick googlenet lenet nin_imagenet squeezenet1_1 vgg19 zfnet".split())
 def test_names_of_caffe(name):
     mapped = zoo.entry(name).map_names("caffe", _caffe_file(name))
     assert mapped == {key: key for key in _keys(name)}

@@ -25,10 +25,11 @@ SIZES = {
     "squeezenet1_1": 91,
 }
 VGGS = ["vgg11", "vgg13", "vgg16", "vgg19"]
+FROM_FILES = ["cifar10_quick", "nin_imagenet", "zfnet"]  # in test_zoo_caffe_files.py
 
 
 def test_every_architecture_is_compared():
-    assert {*SIZES, *VGGS} == set(zoo.names())
+    assert {*SIZES, *VGGS, *FROM_FILES} == set(zoo.names())
 
 
 @pytest.mark.parametrize("name", SIZES)

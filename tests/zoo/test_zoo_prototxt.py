@@ -17,7 +17,12 @@ TYPES = {
     "Concat": "Concat",
     "Softmax": "Softmax",
 }
-FILES = {"bvlc_googlenet": "googlenet", "squeezenet_v1.1": "squeezenet1_1", "lenet": "lenet"}
+FILES = {
+    "bvlc_googlenet": "googlenet",
+    "squeezenet_v1.1": "squeezenet1_1",
+    "lenet": "lenet",
+    "cifar10_quick": "cifar10_quick",
+}
 
 
 @pytest.mark.parametrize("file", FILES)
