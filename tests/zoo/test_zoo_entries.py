@@ -112,7 +112,10 @@ def test_names_of_torchvision(name):
     assert mapped == expected and mapped.keys() == _keys(name)
 
 
-@pytest.mark.parametrize("name", "caffenet cifar10_quick googlenet lenet nin_imagenet squeezenet1_1 vgg19 zfnet".split())
+CAFFE = ["caffenet", "cifar10_quick", "googlenet", "lenet", "nin_imagenet", "squeezenet1_1", "vgg19", "zfnet"]
+
+
+@pytest.mark.parametrize("name", CAFFE)
 def test_names_of_caffe(name):
     mapped = zoo.entry(name).map_names("caffe", _caffe_file(name))
     assert mapped == {key: key for key in _keys(name)}
