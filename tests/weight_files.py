@@ -87,7 +87,7 @@ def opcodes(value):
     if isinstance(value, int):
         if -(1 << 31) <= value < 1 << 31:
             return b"J" + struct.pack("<i", value)
-        data = value.to_bytes(9, "little", signed=True)
+        data = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
         return b"\x8a" + bytes([len(data)]) + data
     if isinstance(value, float):
         return b"G" + struct.pack(">d", value)
@@ -112,16 +112,17 @@ def ordered_dict(items):
     return Raw(made + b"(" + b"".join(opcodes(k) + opcodes(v) for k, v in items.items()) + b"u")
 
 
-def storage(kind, key, elements):
+def storage(kind, key, elements, *part):
+    """part: None or (name, first, count), in the legacy form."""
     name = glob(*kind) if isinstance(kind, tuple) else glob("torch", f"{kind}Storage")
-    return Raw(opcodes(("storage", name, key, "cpu", elements)) + b"Q")
+    return Raw(opcodes(("storage", name, key, "cpu", elements, *part)) + b"Q")
 
 
-def tensor(key, shape, strides=None, offset=0, elements=None, kind="Float", rebuild="_rebuild_tensor_v2"):
+def tensor(key, shape, strides=None, offset=0, elements=None, kind="Float", rebuild="_rebuild_tensor_v2", part=()):
     if strides is None:
         strides = tuple(int(np.prod(shape[i + 1 :])) for i in range(len(shape)))
     elements = int(np.prod(shape)) if elements is None else elements
-    args = (storage(kind, key, elements), offset, shape, strides)
+    args = (storage(kind, key, elements, *part), offset, shape, strides)
     return call(glob("torch._utils", rebuild), *args, *(() if rebuild == "_rebuild_tensor" else (False, None)))
 
 
@@ -135,6 +136,18 @@ def torch_zip(pickle, storages, root="archive", compression=zipfile.ZIP_STORED, 
         for name, data in more.items():
             z.writestr(f"{root}/{name}", data)
     return out.getvalue()
+
+
+# torch's legacy form
+
+MACHINE = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
+
+
+def torch_legacy(state, storages, keys=None, magic=0x1950A86A20F9469CFC6C, version=1001, machine=MACHINE):
+    """storages: {key: (elements, bytes)}; keys: what the list of them says, if not theirs."""
+    keys = sorted(storages) if keys is None else keys
+    data = b"".join(struct.pack("<q", storages[key][0]) + storages[key][1] for key in sorted(storages))
+    return b"".join(map(pickled, (magic, version, machine, state, keys))) + data
 
 
 # safetensors

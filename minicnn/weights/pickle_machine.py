@@ -35,11 +35,19 @@ _INDICES = {b"q": "<B", b"r": "<I", b"h": "<B", b"j": "<I"}  # BINPUT, LONG_BINP
 _TUPLES = {b"\x85": 1, b"\x86": 2, b"\x87": 3}
 
 
-def _ordered_dict(*args):
-    # torch writes OrderedDict() and sets the items; a dict keeps their order as well.
-    if args not in ((), ([],)):
-        raise ValueError("an OrderedDict that is made of something")
-    return {}
+def _ordered_dict(items=None):
+    # Python 3 writes OrderedDict() and sets the items; Python 2 wrote OrderedDict([[key, value], ...]). A dict keeps
+    # their order as well.
+    items = [] if items is None else items
+    if not isinstance(items, list) or not all(isinstance(i, list) and len(i) == 2 and _is_key(i[0]) for i in items):
+        raise ValueError("an OrderedDict that is made of something else than pairs")
+    made = dict(items)
+    items.clear()  # a file may name one list again and again, to have it copied each time
+    return made
+
+
+def _is_key(value):
+    return type(value) in (str, int)  # hashing a deep tuple takes forever
 
 
 GLOBALS = (Global("collections.OrderedDict", _ordered_dict),)
@@ -171,7 +179,7 @@ class Machine:
         if len(items) % 2:
             raise self._error("a key without a value")
         for key, value in zip(items[::2], items[1::2]):
-            if type(key) not in (str, int):  # hashing a deep tuple takes forever
+            if not _is_key(key):
                 raise self._error(f"a key that is a {type(key).__name__}")
             target[key] = value
 

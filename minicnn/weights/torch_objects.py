@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import FormatError
-from .checkpoint import MOST_AXES, count
-from .pickle_machine import Global, Machine
+from .checkpoint import MOST_AXES, bfloat16, count, to_float32
+from .pickle_machine import Global
 
 # torch's name of a storage -> NumPy's code of an element. BFloat16 is read as its bits.
 DTYPES = {
@@ -39,11 +39,20 @@ _PREFIX = "module."  # what torch's DataParallel puts before every name
 
 
 class Storage(NamedTuple):
-    """A run of elements: a key of DTYPES (None: bytes of no type yet), its name in the file, how many."""
+    """A run of elements: a key of DTYPES (None: bytes of no type yet), its name in the file, how many.
+
+    part  (first, count) where only these elements are meant
+    """
 
     dtype: str | None
     key: str
     elements: int
+    part: tuple | None = None
+
+    @property
+    def size(self):
+        """In bytes."""
+        return self.elements * (1 if self.dtype is None else np.dtype(DTYPES[self.dtype]).itemsize)
 
 
 class View(NamedTuple):
@@ -55,9 +64,8 @@ class View(NamedTuple):
     strides: tuple
 
 
-def views(data, path):
-    """The state dict of a pickle: bytes -> {name: View}. Raises FormatError."""
-    state = Machine(data, path, _NAMES, _storage).run()
+def views(state, path):
+    """The state dict in the object of a pickle, under `state_dict` or `model` if need be: {name: View}."""
     for _ in _WRAPPERS:  # each may stand in the other, once
         inner = [state[w] for w in _WRAPPERS if isinstance(state, dict) and isinstance(state.get(w), dict)]
         state = inner[0] if inner else state
@@ -76,16 +84,40 @@ def views(data, path):
     return found
 
 
-def array(path, name, view, load):
-    """The tensor that a View describes, not copied; `load(storage)` gives the storage as a flat array."""
+def tensors(views, path, read, order="<"):
+    """{name: View} -> {name: array}, not copied: tensors that share a storage share an array, however many they are.
+
+    read   Storage -> all its bytes; raises FormatError if they are not in the file
+    order  "<" if the lowest byte of a number comes first, ">" if the highest
+    Half, bfloat16 and double become float32.
+    """
+    storages = {}
+
+    def load(storage):
+        whole = storage._replace(part=None)
+        if storage.key not in storages:
+            values = np.frombuffer(read(whole), np.dtype(DTYPES[whole.dtype]).newbyteorder(order))
+            storages[storage.key] = whole, (bfloat16 if whole.dtype == "BFloat16" else to_float32)(values)
+        known, values = storages[storage.key]
+        if known != whole:  # what was checked for one view says nothing about another
+            both = " and ".join(f"{s.elements} {s.dtype}" for s in (known, whole))
+            raise FormatError(path, f"storage {storage.key!r} holds {both} elements")
+        first, held = storage.part or (0, storage.elements)
+        return values[first : first + held]
+
+    return {name: _array(path, name, view, load) for name, view in views.items()}
+
+
+def _array(path, name, view, load):
     storage, offset, shape, strides = view
     elements = count(path, name, shape)
     if len(strides) != len(shape):
         raise FormatError(path, f"strides {strides} for shape {shape}", name)
     end = offset + sum((size - 1) * stride for size, stride in zip(shape, strides)) + 1 if elements else offset
+    held = storage.part[1] if storage.part else storage.elements
     # A tensor of more elements than its storage would repeat some: a few bytes could ask for gigabytes.
-    if end > storage.elements or elements > storage.elements:
-        raise FormatError(path, f"shape {shape}, strides {strides} at {offset} leave {storage.elements} elements", name)
+    if end > held or elements > held:
+        raise FormatError(path, f"shape {shape}, strides {strides} at {offset} leave {held} elements", name)
     values = load(storage)
     if not elements:
         return np.zeros(shape, values.dtype)
@@ -93,16 +125,28 @@ def array(path, name, view, load):
     return np.lib.stride_tricks.as_strided(values[offset:], shape, steps, writeable=False)
 
 
-def _storage(persistent_id):
-    # ("storage", torch.FloatStorage, key, location, elements); an untyped one counts bytes
-    if not isinstance(persistent_id, tuple) or len(persistent_id) != 5 or persistent_id[0] != "storage":
+def storage(persistent_id):
+    """What a persistent id stands for: ("storage", torch.FloatStorage, key, location, elements) -> Storage.
+
+    An untyped storage counts bytes. The legacy form adds None, or (name, first, count) for a part of the elements.
+    Raises ValueError for anything else.
+    """
+    if not isinstance(persistent_id, tuple) or len(persistent_id) not in (5, 6) or persistent_id[0] != "storage":
         raise ValueError("a persistent id that is no storage")
-    _, kind, key, _, elements = persistent_id
+    _, kind, key, _, elements, part = (*persistent_id, None)[:6]
     name = getattr(kind, "name", "")
     dtype = None if name == _UNTYPED else name.removeprefix("torch.").removesuffix("Storage")
     if (dtype is not None and dtype not in DTYPES) or not isinstance(key, str) or not _is_size(elements):
         raise ValueError("a storage without type, key or size")
-    return Storage(dtype, key, elements)
+    return Storage(dtype, key, elements, None if part is None else _part(part, dtype, elements))
+
+
+def _part(part, dtype, elements):
+    if not isinstance(part, tuple) or len(part) != 3 or not all(map(_is_size, part[1:])) or dtype is None:
+        raise ValueError("a part of a storage without beginning or size")
+    if sum(part[1:]) > elements:
+        raise ValueError(f"a part of {part[2]} elements from {part[1]} of {elements}")
+    return part[1:]
 
 
 def _tensor_v2(storage, offset, shape, strides, *_):
@@ -146,7 +190,7 @@ def _is_size(value):
     return type(value) is int and 0 <= value < 1 << 63
 
 
-_NAMES = (
+NAMES = (
     Global("torch._utils._rebuild_tensor", _tensor_v2),
     Global("torch._utils._rebuild_tensor_v2", _tensor_v2),
     Global("torch._utils._rebuild_tensor_v3", _tensor_v3),

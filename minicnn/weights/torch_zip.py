@@ -10,12 +10,11 @@ import re
 import zipfile
 from contextlib import contextmanager
 
-import numpy as np
-
 from ..errors import FormatError
 from ..files import require_file
 from . import torch_objects
-from .checkpoint import Checkpoint, bfloat16, to_float32
+from .checkpoint import Checkpoint
+from .pickle_machine import Machine
 
 FORMAT = "torch"
 SUFFIXES = (".pth", ".pt")
@@ -42,30 +41,20 @@ def read(path):
         order = archive.read(records[f"{root}/byteorder"]) if f"{root}/byteorder" in records else b"little"
         if order not in (b"little", b"big"):
             raise FormatError(path, f"byte order {order[:20]!r}")
-        views = torch_objects.views(archive.read(records[f"{root}/data.pkl"]), path)
-        storages = {}
+        machine = Machine(archive.read(records[f"{root}/data.pkl"]), path, torch_objects.NAMES, torch_objects.storage)
+        views = torch_objects.views(machine.run(), path)
 
-        def load(storage):
-            if storage.key not in storages:
-                storages[storage.key] = storage.dtype, _storage(path, archive, records, root, storage, order)
-            dtype, values = storages[storage.key]
-            if dtype != storage.dtype:
-                raise FormatError(path, f"storage {storage.key!r} is {dtype} and {storage.dtype}")
-            return values
+        def stored(storage):
+            return _storage(path, archive, records.get(f"{root}/data/{storage.key}"), storage)
 
-        return Checkpoint(FORMAT, {name: torch_objects.array(path, name, view, load) for name, view in views.items()})
+        return Checkpoint(FORMAT, torch_objects.tensors(views, path, stored, "<" if order == b"little" else ">"))
 
 
-def _storage(path, archive, records, root, storage, order):
-    # The whole storage at once, so that tensors which share it share the array, however many they are.
-    record = records.get(f"{root}/data/{storage.key}")
-    code = torch_objects.DTYPES[storage.dtype]
-    needed = storage.elements * np.dtype(code).itemsize
-    if record is None or record.file_size != needed:
-        held = "is missing" if record is None else f"holds {record.file_size} bytes, not {needed}"
+def _storage(path, archive, record, storage):
+    if record is None or record.file_size != storage.size:
+        held = "is missing" if record is None else f"holds {record.file_size} bytes, not {storage.size}"
         raise FormatError(path, f"storage {storage.key!r} {held}")
-    values = np.frombuffer(archive.read(record), np.dtype(code).newbyteorder("<" if order == b"little" else ">"))
-    return bfloat16(to_float32(values)) if storage.dtype == "BFloat16" else to_float32(values)
+    return archive.read(record)
 
 
 @contextmanager

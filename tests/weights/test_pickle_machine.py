@@ -74,6 +74,7 @@ def test_names_and_calls():
     assert run(pickled(Raw(opcodes("id") + b"Q"))) == ("persistent", "id")
     assert run(pickled(ordered_dict({"b": 1, "a": 2}))) == {"b": 1, "a": 2}
     assert run(pickled(call(glob("collections", "OrderedDict"), []))) == {}
+    assert run(pickled(call(glob("collections", "OrderedDict"), [["b", 1], [2, [3]]]))) == {"b": 1, 2: [3]}
 
 
 def test_the_state_of_an_ordered_dict_is_ignored():
@@ -131,6 +132,8 @@ def test_other_names_are_refused_and_nothing_is_run(name, tmp_path):
         (b"K\x01)R.", "a int where a Global"),
         (b"ctorch\nfloat32\n)R.", "it calls torch.float32"),
         (b"ccollections\nOrderedDict\nK\x01\x85R.", "made of something"),
+        (b"ccollections\nOrderedDict\n]](K\x01ea\x85R.", "made of something"),
+        (b"ccollections\nOrderedDict\n]]()K\x01ea\x85R.", "made of something"),
         (b"K\x01K\x02K\x03s.", "a int where a dict"),
         (b"](K\x01K\x02u.", "a list where a dict"),
         (b"}(K\x01u.", "a key without a value"),
