@@ -16,6 +16,7 @@ from .rules import resolve
 from .state import StateMixin
 from .summary import summarise
 from .tape import Entry, Tape
+from .transform import TransformMixin
 
 _NO_RULES = MappingProxyType({})
 _context_rules = ContextVar("minicnn_rules", default=_NO_RULES)  # {net: its rules inside `with net.rules(...)`}
@@ -27,7 +28,7 @@ class Node(NamedTuple):
     inputs: tuple
 
 
-class Net(StateMixin):
+class Net(StateMixin, TransformMixin):
     """A graph of named nodes.
 
         net = Net([("conv1", Conv2d(1, 8, 3)), ("relu1", ReLU()), ("fc", Linear(...))]).init(seed=0)
