@@ -39,6 +39,16 @@ def any_shape(draw):
     return image(draw) if draw(st.booleans()) else image(draw)[:2]
 
 
+def broadcast_shapes(draw, count):
+    """Shapes that broadcast: each is the first with axes of size 1, or without leading ones; sometimes all alike."""
+    whole = draw(st.lists(few, min_size=1, max_size=4))
+    shapes = []
+    for _ in range(count):
+        kept = [size if draw(st.booleans()) else 1 for size in whole]
+        shapes.append(tuple(kept[draw(st.integers(0, len(kept))) :] if draw(st.booleans()) else whole))
+    return draw(st.permutations([tuple(whole), *shapes[1:]]))
+
+
 def windows(draw, dilated=False, most_pad=lambda kernel: 2):
     """(hw, {"kernel": ..., "stride": ...}): a window that fits, sometimes with a stride larger than itself."""
     kernel, stride = draw(sizes), draw(sizes)
@@ -205,11 +215,11 @@ def concat_twin(layer, params, buffers, train, *xs):
 
 
 def add(draw):
-    return Add(), [any_shape(draw)] * draw(few)
+    return Add(), broadcast_shapes(draw, draw(few))
 
 
 def add_twin(layer, params, buffers, train, *xs):
-    return torch.stack(xs).sum(0)
+    return torch.stack(torch.broadcast_tensors(*xs)).sum(0)
 
 
 def softmax(draw):

@@ -50,6 +50,12 @@ def images(shapes, seed=0):
     return [rng.standard_normal(shape, dtype=np.float32) for shape in shapes]
 
 
+def of_no_image(shapes):
+    """The shapes with a batch of none; what has fewer axes than others is broadcast over the batch and stays."""
+    ndim = max(map(len, shapes))
+    return [(0, *shape[1:]) if len(shape) == ndim else shape for shape in shapes]
+
+
 def run(layer, xs, train=False, seed=0):
     """(out, cache, dxs, grads) for a dout of ones."""
     modes = {"train": train, "rng": np.random.default_rng(seed)} if layer.has_modes else {}
@@ -71,7 +77,7 @@ def test_shapes_and_dtypes(layer, shapes, train, backend):
 
 @every_other_layer
 def test_a_batch_of_none(layer, shapes, train, backend):
-    layer, shapes = drawn(layer), [(0, *shape[1:]) for shape in shapes]
+    layer, shapes = drawn(layer), of_no_image(shapes)
     out, _, dxs, grads = run(layer, images(shapes), train)
     assert out.shape == tuple(layer.out_shape(*shapes))
     assert [dx.shape for dx in dxs] == shapes
@@ -169,7 +175,11 @@ def test_a_hyperparameter_that_cannot_be(make, says):
         (BatchNorm2d(2), [(1, 3, 4, 4)], r"x has C=3, w expects 2 \(x \(1,3,4,4\), w \(2\)\)"),
         (Flatten(), [(3, 5)], "x has 2 dimensions"),
         (Concat(), [(1, 2, 3, 3), (1, 2, 3, 4)], r"x1 \(1,2,3,4\) and x0 \(1,2,3,3\) must be alike"),
-        (Add(), [(1, 2, 3, 3), (1, 1, 3, 3)], r"x1 \(1,1,3,3\) and x0 \(1,2,3,3\) must have the same shape"),
+        (
+            Add(),
+            [(2, 3, 3), (3, 1), (1, 4, 3)],
+            r"x2 \(1,4,3\) and x0 \(2,3,3\) do not broadcast: 4 and 3",
+        ),
     ],
     ids=str,
 )

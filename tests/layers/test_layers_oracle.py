@@ -9,9 +9,11 @@ import minicnn
 from minicnn import layers
 
 torch = pytest.importorskip("torch")
-from layer_cases import CASES, SEED  # noqa: E402  it needs PyTorch
+import graph_layer_cases  # noqa: E402  these need PyTorch
+import layer_cases  # noqa: E402
 
 pytestmark = pytest.mark.oracle
+CASES = {**layer_cases.CASES, **graph_layer_cases.CASES}
 
 
 def test_every_layer_is_here():
@@ -36,7 +38,7 @@ def test_agrees_with_pytorch_and_passes_gradcheck(name, data, backend):
     expected = twin(layer, twin_params, twin_buffers, train, *twin_xs)
     assume(torch.isfinite(expected).all())  # a window of nothing but padding has no largest value
 
-    modes = {"train": train, "rng": np.random.default_rng(SEED)} if layer.has_modes else {}
+    modes = {"train": train, "rng": np.random.default_rng(layer_cases.SEED)} if layer.has_modes else {}
     out, cache = layer.forward(*xs, **modes)
     dout = rng.standard_normal(out.shape).astype(dtype)
     dx, grads = layer.backward(dout, cache)
