@@ -17,12 +17,13 @@ if (_checkout / "kernels" / "contract.py").is_file():
 _LAZY = {
     "Net": ".net",
     "load": ".weights.store",
+    "save": ".weights.store",
     "build": ".zoo",
     "gradcheck": ".gradient_check",
     "MinicnnError": ".kernels.errors",
     "set_threads": ".kernels",
 }
-__all__ = ["MinicnnError", "Net", "__version__", "build", "gradcheck", "load", "set_threads"]
+__all__ = ["MinicnnError", "Net", "__version__", "build", "gradcheck", "load", "save", "set_threads"]
 
 
 def __getattr__(name):

@@ -5,7 +5,9 @@ import math
 from dataclasses import dataclass, fields
 
 from .errors import FormatError
+from .mean_image import MeanImage
 
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 _MOST_CHANNELS, _MOST_PIXELS, _MOST_CLASSES = 4096, 65536, 1_000_000
 
 
@@ -26,6 +28,9 @@ class Meta:
     source         where the weights are from, in words
     licence        theirs
     sha256         of the file they were converted from, 64 hex digits, or ""
+    interpolation  of the resizing: "nearest", "bilinear", "bicubic" or "lanczos", as Pillow computes them
+    mean_image     a MeanImage of input_size that is taken off instead of `mean`, or None; images of another size
+                   have no pixels of its, and take `mean`
     Raises FormatError that names the field.
     """
 
@@ -41,6 +46,8 @@ class Meta:
     source: str = ""
     licence: str = ""
     sha256: str = ""
+    interpolation: str = "bilinear"
+    mean_image: MeanImage | None = None
 
     def __post_init__(self):
         for name in ("input_size", "mean", "std", "classes"):
@@ -52,13 +59,13 @@ class Meta:
                 raise FormatError("metadata", f"{name} is {str(getattr(self, name))[:80]}, expected {wanted}")
 
     def to_strings(self):
-        """The fields as JSON texts, as the native form's header holds them: dict of str to str."""
-        return {field.name: json.dumps(getattr(self, field.name)) for field in fields(self)}
+        """All fields but the mean image as JSON texts, as the native form's header holds them: dict of str to str."""
+        return {name: json.dumps(getattr(self, name)) for name in _text_fields()}
 
     @classmethod
-    def from_strings(cls, strings, file="metadata"):
+    def from_strings(cls, strings, file="metadata", mean_image=None):
         """The inverse of `to_strings`; raises FormatError for unknown, missing and malformed fields."""
-        names = {field.name for field in fields(cls)}
+        names = _text_fields()
         if strings.keys() != names:
             odd = sorted(strings.keys() - names) or sorted(names - strings.keys())
             what = "unknown" if strings.keys() - names else "missing"
@@ -70,9 +77,13 @@ class Meta:
             except (ValueError, RecursionError) as error:
                 raise FormatError(file, f"metadata: {name} is not JSON: {text[:80]!r}") from error
         try:
-            return cls(**values)
+            return cls(**values, mean_image=mean_image)
         except FormatError as error:
             raise FormatError(file, f"metadata: {error.reason}") from error
+
+
+def _text_fields():
+    return {field.name for field in fields(Meta)} - {"mean_image"}
 
 
 def _is_int(value, least, most):
@@ -108,6 +119,11 @@ def _resize_to_is_good(meta):
     return _is_int(meta.resize_to, max(meta.input_size[1:]), _MOST_PIXELS)
 
 
+def _mean_image_is_good(meta):
+    image = meta.mean_image
+    return image is None or (isinstance(image, MeanImage) and image.values.shape == meta.input_size)
+
+
 def _hash_is_good(meta):
     digits = meta.sha256
     return isinstance(digits, str) and len(digits) in (0, 64) and set(digits) <= set("0123456789abcdef")
@@ -127,4 +143,6 @@ _CHECKS = (
     ("source", lambda m: isinstance(m.source, str), "a text"),
     ("licence", lambda m: isinstance(m.licence, str), "a text"),
     ("sha256", _hash_is_good, "64 hex digits or nothing"),
+    ("interpolation", lambda m: m.interpolation in INTERPOLATIONS, " or ".join(INTERPOLATIONS)),
+    ("mean_image", _mean_image_is_good, "a mean image of the input's size"),
 )

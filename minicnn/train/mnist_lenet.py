@@ -14,7 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..layers.softmax_cross_entropy import softmax_cross_entropy_backward, softmax_cross_entropy_forward
-from ..weights import native
+from ..weights.store import save
 from ..zoo import build
 from .idx import read_mnist
 
@@ -103,7 +103,7 @@ def main():
         f"{EPOCHS} epochs of SGD, batch {BATCH}, rate {RATE} after {WARM_UP} steps, momentum {MOMENTUM}, "
         f"decay {DECAY}, images turned, scaled and shifted, seed {args.seed}"
     )
-    meta = replace(
+    net.meta = replace(
         net.meta,
         range=1.0,
         mean=(MEAN,),
@@ -111,7 +111,7 @@ def main():
         source=f"minicnn.train.mnist_lenet on MNIST: {recipe}; {right:.2%} of the test images right",
         licence="MIT",
     )
-    native.save(args.out, net.state_dict(), meta)
+    save(net, args.out)
     print(f"{args.out}: {right:.2%} of the 10,000 test images right ({recipe})")
 
 

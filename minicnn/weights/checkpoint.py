@@ -30,10 +30,11 @@ class Checkpoint:
     """The contents of a weight file.
 
     format   whose names the tensors carry: "caffe", "torch", "native"
-    tensors  name -> array; floating ones are float32, and an array may be read-only
+    tensors  name -> array; floating ones are float32 (of a native float64 net float64), and may be read-only
     types    Caffe only: layer name -> its type, as in "Convolution"
     meta     the native form only, and None there too if the file is somebody else's
     graph    where the file describes a whole net; the tensors are then named as its state_dict
+    dtype    what that net computes in
     """
 
     format: str
@@ -41,6 +42,7 @@ class Checkpoint:
     types: dict = field(default_factory=dict)
     meta: Meta | None = None
     graph: Graph | None = None
+    dtype: str = "float32"
 
 
 def count(file, tensor, shape):

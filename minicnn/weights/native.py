@@ -1,21 +1,34 @@
-"""minicnn's own form: safetensors, with a `Meta` in its metadata. The safetensors library reads and writes it."""
+"""minicnn's own form: safetensors, whose metadata hold the graph and, where the net has one, its `Meta`.
 
+    "graph"          the nodes as JSON (see graph_json.py); what has none is somebody else's file
+    "content"        sha256 of the whole file in which these 64 digits are zeros: what `content_is_whole` checks
+    Meta's fields    all of them or none
+    "meta:mean_image"  among the tensors: the mean image of Meta; no node's name has a colon
+
+The safetensors library reads and writes it.
+"""
+
+import hashlib
 import json
 
 import numpy as np
 import safetensors
 from safetensors.numpy import save as _to_bytes
 
-from ..errors import FormatError
+from .. import kernels
+from ..errors import FormatError, MinicnnError
 from ..files import read_whole, write_whole
+from ..mean_image import MeanImage
 from ..meta import Meta
-from .checkpoint import Checkpoint, bfloat16, to_float32
+from . import graph_json
+from .checkpoint import Checkpoint, Graph, bfloat16, to_float32
 
 FORMAT = "native"
 SUFFIXES = (".safetensors",)
 
 _MOST_HEADER = 2 << 20  # the objects of a header take many times its bytes; ResNet-152's has 100 thousand
-_MARK = "architecture"  # the field that tells our metadata from somebody else's
+_GRAPH, _CONTENT, _MEAN_IMAGE = "graph", "content", "meta:mean_image"
+_ZEROS = "0" * 64
 # safetensors' name -> NumPy's code; BF16 is read as its bits
 _DTYPES = {
     "F64": "<f8",
@@ -37,46 +50,111 @@ def sniff(head):
 
 
 def read(path):
-    """Read a safetensors file: path -> Checkpoint; `meta` is None if it was not minicnn that wrote it."""
+    """Read a safetensors file: path -> Checkpoint; without graph and meta if it was not minicnn that wrote it."""
     data = read_whole(path)
-    length = int.from_bytes(data[:8], "little")
-    if length > _MOST_HEADER:
-        raise FormatError(path, f"a header of {length} bytes, at most {_MOST_HEADER} are read")
+    _check_header(path, data)
     try:
         tensors = safetensors.deserialize(data)
     except (safetensors.SafetensorError, ValueError, OverflowError) as error:
         raise FormatError(path, f"{error} (safetensors)") from error
-    metadata = _metadata(path, data[8 : 8 + length])
+    metadata = _metadata(path, data)
     del data
-    meta = Meta.from_strings(metadata, path) if _MARK in metadata else None
-    return Checkpoint(FORMAT, {name: _array(path, name, tensor) for name, tensor in tensors}, meta=meta)
+    if _GRAPH not in metadata:
+        return Checkpoint(FORMAT, {name: _array(path, name, tensor) for name, tensor in tensors})
+    nodes, input, dtype = graph_json.from_json(metadata[_GRAPH], path)
+    arrays = {name: _array(path, name, tensor, wide=dtype == "float64") for name, tensor in tensors}
+    meta = _meta(path, metadata, arrays.pop(_MEAN_IMAGE, None))
+    graph = Graph(nodes, input, meta and meta.input_size)
+    return Checkpoint(FORMAT, arrays, meta=meta, graph=graph, dtype=dtype)
 
 
-def save(path, tensors, meta):
-    """Write {name: array} and their Meta; the file appears whole or not at all. Raises OutputError."""
-    contiguous = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+def save(path, net):
+    """Write a net: its graph, its arrays and its meta; the file appears whole or not at all.
+
+    Raises MinicnnError where a layer is not one of minicnn's or has no parameters yet, OutputError.
+    """
+    host = kernels.get(net.backend).to_host if net.backend else np.asarray
+    tensors = {name: np.asarray(host(array), order="C") for name, array in net.state_dict().items()}
+    metadata = {_GRAPH: graph_json.to_json(net), _CONTENT: _ZEROS}
+    graph_json.from_json(metadata[_GRAPH], path)  # what is written can be read
+    if net.meta is not None:
+        metadata |= net.meta.to_strings()
+        if net.meta.mean_image is not None:
+            tensors[_MEAN_IMAGE] = net.meta.mean_image.values
+    data = _to_bytes(tensors, metadata)
+    end = _header_end(data)
+    if end > _MOST_HEADER:
+        raise MinicnnError(f"cannot write {path}: its description takes {end} bytes, at most {_MOST_HEADER} are read")
+    header = data[:end].replace(_content_field(_ZEROS), _content_field(hashlib.sha256(data).hexdigest()), 1)
     with write_whole(path) as file:
-        file.write(_to_bytes(contiguous, meta.to_strings()))
+        file.write(header)
+        file.write(memoryview(data)[end:])
 
 
-def _metadata(path, header):
-    # The library has checked everything but this: a name that stands twice, of which it takes the last.
+def content_is_whole(path):
+    """Whether a file of minicnn's is, to the bit, what was written; raises FormatError for somebody else's."""
+    data = read_whole(path)
+    _check_header(path, data)
+    recorded = _metadata(path, data).get(_CONTENT)
+    if recorded is None:
+        raise FormatError(path, "records no hash of its content: it was not minicnn that wrote it")
+    end = _header_end(data)
+    digest = hashlib.sha256(data[:end].replace(_content_field(recorded), _content_field(_ZEROS), 1))
+    digest.update(memoryview(data)[end:])
+    return digest.hexdigest() == recorded
+
+
+def _content_field(digits):
+    return f'"{_CONTENT}":"{digits}"'.encode()
+
+
+def _header_end(data):
+    return 8 + int.from_bytes(data[:8], "little")
+
+
+def _check_header(path, data):
+    if (length := _header_end(data) - 8) > _MOST_HEADER:
+        raise FormatError(path, f"a header of {length} bytes, at most {_MOST_HEADER} are read")
+
+
+def _meta(path, metadata, mean_image):
+    strings = {name: text for name, text in metadata.items() if name not in (_GRAPH, _CONTENT)}
+    if not strings and mean_image is None:
+        return None
+    try:
+        mean_image = None if mean_image is None else MeanImage(mean_image)
+    except FormatError as error:
+        raise FormatError(path, error.reason, _MEAN_IMAGE) from error
+    return Meta.from_strings(strings, path, mean_image)
+
+
+def _metadata(path, data):
+    """The header's "__metadata__"; raises FormatError for a header that is no JSON.
+
+    The library checks everything but this: a name that stands twice, of which it takes the last.
+    """
+
     def unique(pairs):
         if len(found := dict(pairs)) != len(pairs):
             raise FormatError(path, "a name stands twice in the header")
         return found
 
     try:
-        return json.loads(header, object_pairs_hook=unique).get("__metadata__") or {}
+        header = json.loads(data[8 : _header_end(data)], object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         if isinstance(error, FormatError):
             raise
         raise FormatError(path, f"the header is not JSON: {str(error)[:80]}") from error
+    metadata = header.get("__metadata__") if isinstance(header, dict) else None
+    return metadata if isinstance(metadata, dict) else {}
 
 
-def _array(path, name, tensor):
+def _array(path, name, tensor, wide=False):
+    """wide: whether float64 stays float64."""
     dtype = tensor["dtype"]
     if dtype not in _DTYPES:
         raise FormatError(path, f"type {dtype}, which minicnn does not compute with", name[:80])
     values = np.frombuffer(tensor["data"], _DTYPES[dtype]).reshape(tensor["shape"])
+    if dtype == "F64" and wide:
+        return values.astype(np.float64, copy=False)
     return bfloat16(to_float32(values)) if dtype == "BF16" else to_float32(values)

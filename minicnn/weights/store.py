@@ -9,7 +9,9 @@ from pathlib import Path
 from ..errors import FormatError, MissingFileError
 from ..files import read_whole, require_file
 from ..kernels.errors import MinicnnError
+from ..kernels.shapes import show
 from ..meta import Meta
+from ..net import Net
 from . import formats, native
 from .checkpoint import require_finite
 
@@ -22,17 +24,30 @@ def load(name_or_path, allow_nonfinite=False):
         net = minicnn.load("googlenet")
 
     Raises MissingFileError if `find` does not find it; FormatError if it is damaged, has NaN or inf in it, does not
-    fit its architecture, or is another framework's file.
+    fit what it says of itself, or is another framework's file.
     """
     path = find(name_or_path)
     checkpoint = formats.read(path)
-    if checkpoint.meta is None:
+    if checkpoint.graph is None:
         raise FormatError(
             path, f"not minicnn's own form; convert it once: minicnn models import {path} --arch NAME --out DIR"
         )
     if not allow_nonfinite:
         require_finite(path, checkpoint.tensors)
-    return _fill(path, checkpoint.meta, checkpoint.tensors).freeze()
+    return _built(path, checkpoint).freeze()
+
+
+def save(net, path):
+    """Write a net to a file of minicnn's own form; `load` makes the same net of it again.
+
+        minicnn.save(net, "mine.safetensors")
+
+    Holds the graph, the arrays, and net.meta if it is not None. Raises MinicnnError where a layer is not one of
+    minicnn's, has no parameters yet, or where the class names are not as many as the scores; OutputError.
+    """
+    if net.meta is not None:
+        _check_meta(net)
+    native.save(path, net)
 
 
 def find(name_or_path):
@@ -113,7 +128,7 @@ def import_file(path, arch, out_dir, name=None, classes=None, allow_nonfinite=Fa
         raise FormatError(path, f"metadata: {error}") from error
     net = _fill(path, meta, tensors)
     out = Path(out_dir) / f"{name or f'{arch}-{sha256[:8]}'}.safetensors"
-    native.save(out, net.state_dict(), meta)
+    save(net, out)
     return out
 
 
@@ -131,6 +146,27 @@ def _mapped(path, entry, checkpoint):
         return entry.map_names(checkpoint.format, checkpoint.tensors)
     except FormatError as error:  # the zoo does not know the file's name
         raise FormatError(path, f"{error.reason}: not the weights of {entry.name}", error.tensor) from error
+
+
+def _built(path, checkpoint):
+    """The net that a checkpoint's graph describes."""
+    nodes, input, _ = checkpoint.graph
+    net = Net(nodes, input, checkpoint.meta).astype(checkpoint.dtype)
+    try:
+        net.load_state_dict(checkpoint.tensors)
+        if net.meta is not None:
+            _check_meta(net)
+    except MinicnnError as error:
+        raise FormatError(path, f"its tensors are not those of its nodes: {error}") from error
+    return net
+
+
+def _check_meta(net):
+    """Raises MinicnnError where a net does not take images of its meta's size, or has not a score a class name."""
+    shapes = {row.name: row.shape for row in net.summary().rows}
+    scores, names = shapes[net.scores], len(net.meta.classes)
+    if names and (len(scores) < 2 or scores[1] != names):
+        raise MinicnnError(f"{net.scores}: {names} class names for an output of {show(scores)}")
 
 
 def _fill(path, meta, tensors):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import minicnn
 from minicnn import build, kernels
 from minicnn.cli.main import main
-from minicnn.weights import native
 
 
 @pytest.fixture
@@ -82,7 +82,8 @@ def test_unknown_class_name_suggests_the_nearest(fails, digit, tmp_path):
 
     net = build("lenet_relu", seed=0)
     names = ("tench", "goldfish", "shark", "ray", "cock", "hen", "ostrich", "finch", "junco", "robin")
-    native.save(tmp_path / "birds.safetensors", net.state_dict(), replace(net.meta, classes=names))
+    net.meta = replace(net.meta, classes=names)
+    minicnn.save(net, tmp_path / "birds.safetensors")
     line = fails(2, "vis", "saliency", digit, "--unit", "goldfisch", "--model", tmp_path / "birds.safetensors")
     assert "did you mean goldfish" in line
 
@@ -157,7 +158,7 @@ def test_missing_weights_of_a_known_net(fails, digit, monkeypatch, tmp_path):
 def test_truncated_weights(fails, digit, tmp_path):
     net = build("lenet_relu", seed=0)
     path = tmp_path / "cut.safetensors"
-    native.save(path, net.state_dict(), net.meta)
+    minicnn.save(net, path)
     path.write_bytes(path.read_bytes()[:-1000])
     assert "cut.safetensors" in fails(4, "predict", digit, "--model", path)
 
@@ -172,8 +173,8 @@ def test_truncated_caffemodel(fails, data_dir, tmp_path):
 
 def test_weights_of_another_shape(fails, digit, tmp_path):
     net = build("lenet_relu", seed=0)
-    state = {**net.state_dict(), "conv1.w": np.zeros((20, 1, 3, 3), np.float32)}
-    native.save(tmp_path / "odd.safetensors", state, net.meta)
+    net["conv1"].layer.params["w"] = np.zeros((20, 1, 3, 3), np.float32)
+    minicnn.save(net, tmp_path / "odd.safetensors")
     line = fails(4, "predict", digit, "--model", tmp_path / "odd.safetensors")
     assert "conv1.w" in line and "(20,1,3,3)" in line and "(20,1,5,5)" in line
 
@@ -181,7 +182,7 @@ def test_weights_of_another_shape(fails, digit, tmp_path):
 def test_nan_in_the_weights(fails, digit, tmp_path):
     net = build("lenet_relu", seed=0)
     net.state_dict()["conv1.b"][3] = np.nan
-    native.save(tmp_path / "nan.safetensors", net.state_dict(), net.meta)
+    minicnn.save(net, tmp_path / "nan.safetensors")
     assert "conv1.b" in fails(4, "predict", digit, "--model", tmp_path / "nan.safetensors")
 
 

@@ -60,9 +60,20 @@ PICKLE = pickled(
 )
 STORAGES = {"0": X.tobytes(), "1": X[:2].tobytes(), "2": bytes(8)}
 META = Meta("tiny", (3, 8, 8), "RGB", 1.0, (0.5,) * 3, (0.25,) * 3, "crop", 8, ("a", "b"), "made up", "none", "f" * 64)
+GRAPH = json.dumps(
+    {
+        "input": "data",
+        "dtype": "float32",
+        "nodes": [
+            {"name": "a", "layer": "Linear", "config": {"in_features": 12, "out_features": 2}, "inputs": ["data"]},
+            {"name": "c", "layer": "LRN", "config": {"size": 5, "alpha": 1e-4}, "inputs": ["a"]},
+            {"name": "c2", "same_as": "c", "inputs": ["c"]},
+        ],
+    }
+)
 HEADER = json.dumps(
     {
-        "__metadata__": META.to_strings(),
+        "__metadata__": {"graph": GRAPH, **META.to_strings()},
         "a": {"dtype": "F32", "shape": [2, 12], "data_offsets": [0, 96]},
         "b": {"dtype": "BF16", "shape": [4], "data_offsets": [96, 104]},
     }
@@ -80,12 +91,17 @@ def header_of(text):
     return struct.pack("<Q", len(text)) + text + bytes(104)
 
 
+def graph_of(text):
+    return safetensors_file(json.dumps({"__metadata__": {"graph": text.decode("latin-1")}}), b"")
+
+
 # name: (reader, good bytes, the spans that describe the file, how the bytes become a file)
 CASES = {
     "caffemodel": (caffe.read, CAFFE, [], bytes),
     "binaryproto": (caffe.read_mean, legacy_blob(X, (1, 3, 2, 4)), [(0, 12)], bytes),
     "safetensors": (native.read, SAFETENSORS, [(0, 8), (8, 8 + len(HEADER))], bytes),
     "safetensors' header": (native.read, HEADER.encode(), [], header_of),
+    "a graph": (native.read, GRAPH.encode(), [], graph_of),
     "torch zip": (torch_reader.read, ZIP, [DIRECTORY, (0, 60)], bytes),
     "torch pickle": (torch_reader.read, PICKLE, [], zip_of),
 }
@@ -148,6 +164,26 @@ BOMBS = {
         b"{"
         + b",".join(b'"%d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}' % i for i in range(3 * n))
         + b',"all":{"dtype":"U8","shape":[104],"data_offsets":[0,104]}}'
+    ),
+    "a graph of nested lists": lambda n: graph_of(b"[" * 100 * n),
+    "of a long number": lambda n: graph_of(b"9" * 190 * n),
+    "of many nodes": lambda n: graph_of(
+        b'{"input":"data","dtype":"float32","nodes":['
+        + b",".join(b'{"name":"%d","layer":"ReLU","config":{},"inputs":["data"]}' % i for i in range(n * 2))
+        + b"]}"
+    ),
+    "of many edges": lambda n: graph_of(
+        b'{"input":"data","dtype":"float32","nodes":[{"name":"a","layer":"Add","config":{},"inputs":['
+        + b",".join([b'"data"'] * 20 * n)
+        + b"]}]}"
+    ),
+    "of a long name": lambda n: graph_of(
+        b'{"input":"data","dtype":"float32","nodes":[{"name":"a","layer":"' + b"R" * 100 * n + b'","inputs":[]}]}'
+    ),
+    "of many arguments": lambda n: graph_of(
+        b'{"input":"data","dtype":"float32","nodes":[{"name":"a","layer":"ReLU","inputs":["data"],"config":{'
+        + b",".join(b'"%d":[[[[[1]]]]]' % i for i in range(10 * n))
+        + b"}}]}"
     ),
     "of a lying length": lambda n: struct.pack("<Q", 99_000_000) + b"{" + bytes(100),
 }

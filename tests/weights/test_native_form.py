@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import tracemalloc
@@ -6,11 +7,21 @@ import numpy as np
 import pytest
 from weight_files import safetensors_file
 
+from minicnn import Net
 from minicnn.errors import FormatError, MissingFileError, OutputError
+from minicnn.layers import Linear
+from minicnn.mean_image import MeanImage
 from minicnn.meta import Meta
 from minicnn.weights import formats, native
 
 META = Meta("tiny", (3, 8, 8), "RGB", 1.0, (0.5,) * 3, (0.25,) * 3, "crop", 8, ("a", "b"), "made up", "none", "f" * 64)
+GRAPH = json.dumps(
+    {
+        "input": "data",
+        "dtype": "float32",
+        "nodes": [{"name": "relu", "layer": "ReLU", "config": {}, "inputs": ["data"]}],
+    }
+)
 
 
 @pytest.fixture
@@ -27,17 +38,9 @@ def entry(dtype, shape, begin, end):
     return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
 
 
-def test_round_trip(tmp_path):
-    rng = np.random.default_rng(0)
-    w = rng.standard_normal((4, 3, 2, 2)).astype(np.float32)
-    tensors = {"conv.w": w, "t": w.T[::2], "n": np.array(7), "half": w[0].astype(np.float16)}
-    native.save(tmp_path / "net.safetensors", tensors, META)
-    got = formats.read(tmp_path / "net.safetensors")
-    assert got.format == "native" and got.meta == META and got.tensors.keys() == tensors.keys()
-    for name, array in tensors.items():
-        np.testing.assert_array_equal(got.tensors[name], array)
-        assert got.tensors[name].shape == array.shape
-    assert got.tensors["half"].dtype == np.float32 and got.tensors["n"].dtype == np.int64
+@pytest.fixture
+def net():
+    return Net([("fc", Linear(4, 3))], meta=META).init(seed=0)
 
 
 def test_a_file_by_hand(read):
@@ -48,9 +51,33 @@ def test_a_file_by_hand(read):
 
 
 def test_metadata_from_a_file(read):
-    assert read({"__metadata__": META.to_strings()}).meta == META
+    assert read({"__metadata__": {"graph": GRAPH, **META.to_strings()}}).meta == META
+    got = read({"__metadata__": {"graph": GRAPH}})
+    assert got.meta is None and [node.name for node in got.graph.nodes] == ["relu"] and got.graph.input == "data"
+    foreign = read({"__metadata__": META.to_strings()})
+    assert foreign.graph is None and foreign.meta is None
     with pytest.raises(FormatError, match=r"net.safetensors: metadata: range is -1, expected a number above 0"):
-        read({"__metadata__": {**META.to_strings(), "range": "-1"}})
+        read({"__metadata__": {"graph": GRAPH, **META.to_strings(), "range": "-1"}})
+    with pytest.raises(FormatError, match=r"unknown field 'colour'"):
+        read({"__metadata__": {"graph": GRAPH, "colour": "1"}})
+
+
+def test_a_mean_image_is_a_tensor_of_the_file(read):
+    header = {"__metadata__": {"graph": GRAPH, **META.to_strings()}, "meta:mean_image": entry("F32", [3, 8, 8], 0, 768)}
+    values = np.arange(192, dtype="<f4")
+    got = read(header, values.tobytes())
+    assert got.tensors == {} and got.meta.mean_image == MeanImage(values.reshape(3, 8, 8))
+    values[5] = np.nan
+    with pytest.raises(FormatError, match="'meta:mean_image': has NaN"):
+        read(header, values.tobytes())
+    header["meta:mean_image"]["shape"] = [3, 64]
+    with pytest.raises(FormatError, match=r"'meta:mean_image': has the shape \(3, 64\)"):
+        read(header, values.tobytes())
+    header["meta:mean_image"]["shape"] = [3, 16, 4]
+    with pytest.raises(
+        FormatError, match="mean_image is <mean image 3x16x4>, expected a mean image of the input's size"
+    ):
+        read(header, np.zeros(192, "<f4").tobytes())
 
 
 @pytest.mark.parametrize(
@@ -102,7 +129,7 @@ def test_headers_that_lie_about_their_length(tmp_path):
 
 def test_peak_memory_is_about_twice_the_file(tmp_path):
     path = tmp_path / "net.safetensors"
-    native.save(path, {f"t{i}": np.zeros(1 << 20, np.float32) for i in range(4)}, META)
+    native.save(path, Net([(f"fc{i}", Linear(1024, 1024, bias=False)) for i in range(4)]).init(seed=0))
     tracemalloc.start()
     try:
         native.read(path)
@@ -111,9 +138,9 @@ def test_peak_memory_is_about_twice_the_file(tmp_path):
         tracemalloc.stop()
 
 
-def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+def test_a_failed_save_leaves_the_old_file(net, tmp_path, monkeypatch):
     path = tmp_path / "net.safetensors"
-    native.save(path, {"a": np.ones(3, np.float32)}, META)
+    native.save(path, net)
     old = path.read_bytes()
 
     def full(*_):
@@ -121,8 +148,42 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match="No space left"):
-        native.save(path, {"a": np.zeros(3, np.float32)}, META)
+        native.save(path, net.init(seed=1))
     assert path.read_bytes() == old and os.listdir(tmp_path) == ["net.safetensors"]
+
+
+def test_a_flipped_bit_anywhere_is_found(net, tmp_path):
+    path = tmp_path / "net.safetensors"
+    native.save(path, net)
+    good = path.read_bytes()
+    assert native.content_is_whole(path)
+    for at in range(len(good)):
+        for bit in (at % 8, 5):
+            bad = bytearray(good)
+            bad[at] ^= 1 << bit
+            path.write_bytes(bad)
+            try:
+                assert not native.content_is_whole(path), (at, bit)
+            except FormatError:
+                pass
+    path.write_bytes(good + b"x")
+    assert not native.content_is_whole(path)
+
+
+def test_the_recorded_hash_by_hand(net, tmp_path):
+    path = tmp_path / "net.safetensors"
+    native.save(path, net)
+    data = path.read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    recorded = header["__metadata__"]["content"]
+    assert hashlib.sha256(data.replace(recorded.encode(), b"0" * 64)).hexdigest() == recorded
+
+
+def test_somebody_elses_file_records_no_hash(tmp_path):
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(safetensors_file("{}", b""))
+    with pytest.raises(FormatError, match="records no hash of its content"):
+        native.content_is_whole(path)
 
 
 def test_other_peoples_files_are_told_from_each_other(tmp_path):

@@ -1,9 +1,11 @@
 import json
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, asdict, replace
 
+import numpy as np
 import pytest
 
 from minicnn.errors import FormatError
+from minicnn.mean_image import MeanImage
 from minicnn.meta import Meta
 
 GOOD = Meta(
@@ -25,6 +27,25 @@ def test_frozen_and_lists_become_tuples():
         GOOD.range = 1.0
     assert replace(GOOD, mean=[1, 2, 3]).mean == (1, 2, 3)
     assert hash(GOOD)
+
+
+def test_a_mean_image_belongs_to_what_is_compared():
+    image = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
+    grey = Meta("net", (1, 2, 3), "L", 255.0, (2.5,), (1.0,), "crop", 3, mean_image=MeanImage(image))
+    assert grey == replace(grey, mean_image=MeanImage(image.copy())) and hash(grey)
+    assert grey != replace(grey, mean_image=MeanImage(image + 1)) and grey != replace(grey, mean_image=None)
+    assert Meta.from_strings(grey.to_strings(), mean_image=grey.mean_image) == grey
+    assert asdict(grey)["mean_image"] is grey.mean_image
+    with pytest.raises(ValueError, match="read-only"):
+        grey.mean_image.values[0, 0, 0] = 7
+
+
+def test_the_middle_of_a_mean_image():
+    image = MeanImage(np.arange(30.0).reshape(1, 5, 6))
+    assert image.channels == (14.5,)
+    assert image.centre(2, 3).values.tolist() == [[[7, 8, 9], [13, 14, 15]]]
+    with pytest.raises(FormatError, match="5x6, smaller than the net's input 6x6"):
+        image.centre(6, 6)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +88,11 @@ def test_frozen_and_lists_become_tuples():
         ("sha256", "0" * 63),
         ("sha256", "Z" * 64),
         ("sha256", 0),
+        ("interpolation", "cubic"),
+        ("interpolation", None),
+        ("interpolation", ["bilinear"]),
+        ("mean_image", 5),
+        ("mean_image", MeanImage(np.zeros((3, 224, 223)))),
     ],
 )
 def test_bad_fields(field, value):
