@@ -82,7 +82,8 @@ def check_layer(name, backend=None, seed=0):
         for what, *shapes in import_module(f"{layers.__name__}.{files[key]}").CASES:
             for train in (False, True) if getattr(what, "has_modes", False) else (False,):
                 report = gradcheck(what, *shapes, seed=seed, train=train)
-                reports.append((f"{report.title} on {' and '.join(map(show, shapes))}", report))
+                on = f" on {' and '.join(map(show, shapes))}" if shapes else ""
+                reports.append((report.title + on, report))
     return reports
 
 

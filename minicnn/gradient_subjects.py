@@ -6,6 +6,7 @@ backward(dout, cache) -> {"x": dx, "w": dw ...}
 """
 
 import copy
+import inspect
 
 import numpy as np
 
@@ -74,7 +75,7 @@ class _PairSubject(_Subject):
 
 class _LayerSubject(_Subject):
     def __init__(self, layer, xs, rng, train, seed):
-        if not xs:
+        if not xs and inspect.signature(layer.forward).parameters:
             raise MinicnnError(f"gradcheck of {layer!r} needs x: an array, or its shape, one an input")
         super().__init__(xs, rng)
         drawn = not layer.params and bool(layer.param_shapes)
@@ -92,6 +93,8 @@ class _LayerSubject(_Subject):
         return self._layer.forward(*xs, **self._modes())
 
     def backward(self, dout, cache):
+        if isinstance(dout, float):  # functions may return plain numbers, a layer's out is always an array
+            dout = self.on_device({"dout": np.array(dout)})["dout"]
         dx, grads = self._layer.backward(dout, cache)
         return {**self.named(dx), **grads}
 
