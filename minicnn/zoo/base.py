@@ -1,11 +1,14 @@
 """What the zoo knows of one architecture."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..errors import FormatError
 from ..meta import Meta
 from ..net import Net
+
+_COUNTER = ".num_batches_tracked"  # torch's batch norm counts what it saw in training
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Entry:
     classes     the default number of classes
     labels      their names, where they need no file
     ignored     how tensors begin that such files hold beside the net
+    older       (pattern, replacement): how names in older files become those of `sources`
     """
 
     name: str
@@ -35,6 +39,7 @@ class Entry:
     classes: int = 1000
     labels: tuple = ()
     ignored: tuple = ()
+    older: tuple = ()
 
     def build(self, classes=None):
         """The net without parameters; it knows its default preprocessing."""
@@ -53,11 +58,13 @@ class Entry:
         if fmt not in self.sources:
             raise FormatError(what, f"can be read from {' and '.join(self.sources) or 'the native form alone'}")
         theirs = self.sources[fmt](self.build())
+        if self.older:
+            tensors = {re.sub(*self.older, key): tensor for key, tensor in tensors.items()}
         for key in theirs.values():
             if key not in tensors:
                 raise FormatError(what, "is not in the file", key)
         for key in tensors.keys() - theirs.values():
-            if not key.startswith(self.ignored):
+            if not key.startswith(self.ignored) and not key.endswith(_COUNTER):
                 raise FormatError(what, "is in the file, but not in the net", key)
         return {ours: tensors[key] for ours, key in theirs.items()}
 
@@ -69,6 +76,20 @@ def caffe_names(net):
         for name, layer in net.layers().items()
         for i, param in enumerate(layer.param_shapes)
     }
+
+
+def torch_names(module):
+    """The names of a net of torch's modules; module: a node's name -> the path of its module."""
+    kinds = {"w": "weight", "b": "bias"}
+
+    def names(net):
+        return {
+            f"{name}.{key}": f"{module(name)}.{kinds.get(key, key)}"
+            for name, layer in net.layers().items()
+            for key in (*layer.param_shapes, *layer.buffer_shapes)
+        }
+
+    return names
 
 
 def torchvision_names(classifier):

@@ -4,7 +4,7 @@ from ..layers import LRN, AvgPool2d, Concat, Conv2d, Dropout, Flatten, Linear, M
 from .base import Entry, caffe_input, caffe_names
 
 # Table 1 of the paper: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection; None where the image is halved.
-_MODULES = {
+MODULES = {
     "3a": (64, 96, 128, 16, 32, 32),
     "3b": (128, 128, 192, 32, 96, 64),
     "pool3/3x3_s2": None,
@@ -33,7 +33,7 @@ def googlenet(classes):
         ("pool2/3x3_s2", _halve()),
     ]
     channels = 192
-    for name, widths in _MODULES.items():
+    for name, widths in MODULES.items():
         if widths is None:
             nodes.append((name, _halve()))
         else:

@@ -29,7 +29,9 @@ FROM_FILES = ["cifar10_quick", "nin_imagenet", "zfnet"]  # in test_zoo_caffe_fil
 
 
 def test_every_architecture_is_compared():
-    assert {*SIZES, *VGGS, *FROM_FILES} == set(zoo.names())
+    from test_zoo_residual import SIZES as RESIDUAL
+
+    assert {*SIZES, *VGGS, *FROM_FILES, *RESIDUAL} == set(zoo.names())
 
 
 @pytest.mark.parametrize("name", SIZES)
