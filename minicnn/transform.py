@@ -4,15 +4,13 @@ import copy
 from collections import Counter
 from dataclasses import replace
 
-import numpy as np
-
 from . import kernels
+from .convolutional import convolutional_nodes
 from .errors import UsageError
-from .kernels.errors import MinicnnError, ShapeError
-from .kernels.shapes import check_same, show
-from .layers import BatchNorm2d, Conv2d, Flatten, Linear
+from .kernels.errors import ShapeError
+from .kernels.shapes import check_same
+from .layers import BatchNorm2d, Conv2d, Linear
 from .layers.checks import check_sizes
-from .summary import summarise
 
 
 class TransformMixin:
@@ -62,14 +60,14 @@ class TransformMixin:
 
             fc6: w (F, C*H*W), which reads a map (C, H, W)  ->  w (F, C, H, W), which slides over larger maps
 
-        The nodes keep their names, and those of Flatten disappear. The scores become maps (N, F, OH, OW): of one
+        The nodes keep their names, and those that only flatten disappear. The scores become maps (N, F, OH, OW): of one
         position for an image of input_size, of 6x6 for VGG on 384x384 pixels; each is what the net says of the part of
         the image that it lies over (where no padding meets the part's edge). Pools with a window of their own stay as
         they are, global ones see all of an image. The weights are views of this net's.
 
         input_size  (C, H, W) that the linear layers were made for; meta's unless given
-        Raises UsageError where a vector is made by another layer than Flatten, or where a layer between two linear ones
-        does not do to maps what it does to vectors.
+        Raises UsageError where a vector is not a whole map, flattened, or where a layer between two linear ones does
+        not do to maps what it does to vectors.
         Long, Shelhamer & Darrell, CVPR 2015, section 3.1
         """
         if input_size is None:
@@ -77,7 +75,7 @@ class TransformMixin:
                 raise ShapeError("convolutional needs input_size (C, H, W): this net does not say which size it takes")
             input_size = self.meta.input_size
         with self._on_backend():
-            return self._made_of(_Slide(self, tuple(input_size)).nodes(), self.meta)
+            return self._made_of(convolutional_nodes(self, input_size), self.meta)
 
     def fold_batchnorm(self):
         """The net with each batch norm, as it is in evaluation, inside the layer before it.
@@ -152,74 +150,3 @@ def _classes(classes):
         return len(classes), tuple(classes)
     check_sizes(classes=classes)
     return int(classes), ()
-
-
-class _Slide:
-    """The nodes of a net whose vectors have become maps.
-
-    maps     {node that had a vector (N, C*H*W): the map (C, H, W) that it has become, at the net's own size}
-    instead  {Flatten that is gone: what its readers read now}
-    """
-
-    def __init__(self, net, input_size):
-        self.net, self.maps, self.instead, self.made = net, {}, {}, {}
-        self.shapes = {row.name: row.shape for row in summarise(net, (1, *input_size)).rows}
-        self.shapes[net.input] = (1, *input_size)
-
-    def nodes(self):
-        nodes = []
-        for node in self.net.nodes:
-            if isinstance(node.layer, Flatten) and node.layer.config.get("axis", 1) == 1:
-                (name,) = node.inputs
-                self.maps[node.name] = self.maps.get(name, self.shapes[name][1:])
-                self.instead[node.name] = self.instead.get(name, name)
-                continue
-            layer = self.layer_of(node)
-            nodes.append((node.name, layer, tuple(self.instead.get(name, name) for name in node.inputs)))
-        return nodes
-
-    def layer_of(self, node):
-        """The layer of one node, after which its output is a map if it was a vector."""
-        vectors = [name in self.maps for name in node.inputs]
-        if isinstance(node.layer, Linear) and all(vectors):
-            layer, self.maps[node.name] = self.convolution(node), (node.layer.param_shapes["w"][0], 1, 1)
-            return layer
-        if any(vectors):
-            self.maps[node.name] = self.map_of(node)
-        elif len(self.shapes[node.name]) != 4:
-            raise UsageError(
-                f"{node.name}: {node.layer!r} makes {show(self.shapes[node.name])}, which is no map; only vectors that "
-                "come from Flatten can become maps"
-            )
-        return node.layer
-
-    def convolution(self, node):
-        F, C, H, W = shape = (node.layer.param_shapes["w"][0], *self.maps[node.inputs[0]])
-        conv = self.made.get(node.layer)
-        if conv is None:
-            conv = self.made[node.layer] = Conv2d(C, F, (H, W), bias="b" in node.layer.param_shapes)
-            conv.params = {name: a.reshape(shape) if name == "w" else a for name, a in node.layer.params.items()}
-        if conv.kernel != (H, W):
-            raise ShapeError(f"{node.name}: its layer is used twice, on maps of {show(conv.kernel)} and {show((H, W))}")
-        return conv
-
-    def map_of(self, node):
-        """The map that a layer makes of maps, if it does to two of them side by side what it does to their vectors."""
-        if not all(name in self.maps for name in node.inputs):
-            raise UsageError(f"{node.name}: {node.layer!r} reads a vector beside a map: it has no convolutional form")
-        rng, device = np.random.default_rng(0), kernels.current().to_device
-        layer = copy.copy(node.layer)  # with arrays of its own, so that a channel taken for another shows
-        layer.params = {name: rng.uniform(0.5, 1.5, shape) for name, shape in layer.param_shapes.items()}
-        layer.buffers = {name: rng.uniform(0.5, 1.5, shape) for name, shape in layer.buffer_shapes.items()}
-        self.net._convert(layer, device)
-        pairs = [rng.standard_normal((2, *self.maps[name])) for name in node.inputs]
-        try:
-            vectors, _ = layer.forward(*(device(pair.reshape(2, -1)) for pair in pairs))
-            maps, _ = layer.forward(*(device(np.concatenate([pair[:1], pair[1:]], axis=3)) for pair in pairs))
-            vectors, maps = (kernels.current().to_host(a) for a in (vectors, maps))
-            maps = np.concatenate(np.split(maps, 2, axis=3))
-            if np.allclose(maps.reshape(vectors.shape), vectors, rtol=1e-6):
-                return maps.shape[1:]
-        except (MinicnnError, ValueError):  # it does not take maps, or what it makes of them cannot be split in two
-            pass
-        raise UsageError(f"{node.name}: {node.layer!r} does not do to maps what it does to vectors")

@@ -22,6 +22,7 @@ from minicnn.layers import (
     Linear,
     MaxPool2d,
     ReLU,
+    Reshape,
     Softmax,
 )
 from minicnn.meta import Meta
@@ -247,6 +248,24 @@ def test_branches_of_vectors_slide():
         net.convolutional()
 
 
+def test_whatever_flattens_disappears():
+    nodes = [
+        ("conv", Conv2d(3, 4, 2)),
+        ("reshape", Reshape((0, -1))),
+        ("same", Reshape((-1, 16))),
+        ("drop", Dropout()),
+        ("fc1", Linear(16, 5)),
+        ("again", Reshape((0, 5))),
+        ("fc2", Linear(5, 2)),
+    ]
+    net = drawn(Net(nodes))
+    slid = net.convolutional((3, 3, 3))
+    assert [node.name for node in slid.nodes] == ["conv", "drop", "fc1", "fc2"]
+    x = image(2, 3, 3, 3)
+    np.testing.assert_allclose(slid(x)[:, :, 0, 0], net(x), rtol=1e-5)
+    assert slid(image(1, 3, 5, 4)).shape == (1, 2, 3, 2)
+
+
 def test_a_linear_layer_used_twice_is_one_convolution():
     shared = Linear(8, 8)
     net = drawn(Net([("flat", Flatten()), ("a", Linear(12, 8)), ("b", shared), ("relu", ReLU()), ("c", shared)]))
@@ -297,7 +316,7 @@ class Gate(Layer):
 def test_what_has_no_convolutional_form():
     with pytest.raises(UsageError, match=r"prob: Softmax\(\) does not do to maps what it does to vectors"):
         Net([("flat", Flatten()), ("prob", Softmax()), ("fc", Linear(12, 2))]).convolutional((3, 2, 2))
-    with pytest.raises(UsageError, match=r"pick: Vector\(\) makes \(1,4\), which is no map"):
+    with pytest.raises(UsageError, match=r"pick: Vector\(\) makes \(1,4\): neither a map nor all of one"):
         Net([("pick", Vector()), ("fc", Linear(4, 2))]).convolutional((3, 2, 2))
     with pytest.raises(UsageError, match=r"scale: LastAxis\(\) does not do to maps"):
         Net([("flat", Flatten()), ("fc", Linear(12, 2)), ("scale", LastAxis(2))]).convolutional((3, 2, 2))
@@ -373,6 +392,20 @@ def test_folding_changes_no_number(dtype, tolerance, backend):
         np.testing.assert_array_equal(a, before[key])
 
 
+@pytest.mark.parametrize(
+    "name, size, left",
+    [("resnet18", 64, 0), ("cifar_resnet20", 32, 0), ("googlenet_bn", 64, 0), ("densenet121", 64, 62)],
+)
+def test_folding_nets_of_the_zoo(name, size, left):
+    """What is left in DenseNet reads what several layers made, or what other layers read too."""
+    net = drawn(zoo.build(name))
+    folded = net.fold_batchnorm()
+    assert sum(isinstance(node.layer, BatchNorm2d) for node in folded.nodes) == left
+    x = image(2, 3, size, size)
+    scores = net(x, until=net.scores)
+    np.testing.assert_allclose(folded(x, until=folded.scores), scores, rtol=0, atol=1e-5 * np.abs(scores).max())
+
+
 def test_layers_used_twice_are_folded_use_by_use():
     net = drawn(branches())
     folded = net.fold_batchnorm()
@@ -422,7 +455,7 @@ def normed():
 
 
 @pytest.mark.parametrize("how", TRANSFORMED)
-def test_a_transformed_net_is_a_net(how):
+def test_a_transformed_net_is_a_net(how, tmp_path):
     net = TRANSFORMED[how](normed())
     x = image(2, 3, 12, 12)
     out, tape = net.forward(x)
@@ -431,6 +464,7 @@ def test_a_transformed_net_is_a_net(how):
     gradient, _ = net.backward(out, tape, params=False)
     assert guided.shape == x.shape and (guided != gradient).any()
     assert minicnn.gradcheck(net).ok
-    again = Net([(n.name, type(n.layer)(**n.layer.config), n.inputs) for n in net.nodes], net.input)
-    again.load_state_dict(net.state_dict())
+    minicnn.save(net, tmp_path / "net.safetensors")
+    again = minicnn.load(tmp_path / "net.safetensors")
     np.testing.assert_array_equal(again(x), out)
+    assert again.meta == net.meta
