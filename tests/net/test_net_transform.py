@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import Net, zoo
+from minicnn import Net, vis, zoo
 from minicnn.errors import MinicnnError, UnknownNameError, UsageError
 from minicnn.kernels.errors import ShapeError
 from minicnn.layers import (
@@ -342,6 +342,17 @@ def test_folding_by_hand():
     assert net.state_dict()["conv.w"].item() == 2 and len(net.nodes) == 2
 
 
+def test_folding_into_a_linear_layer():
+    net = drawn(Net([("fc", Linear(5, 3)), ("bn", BatchNorm2d(3))]), dtype="float64")
+    norm = net["bn"].layer
+    (gamma, beta), (mean, var) = norm.params.values(), norm.buffers.values()
+    x = image(4, 5, dtype="float64")
+    expected = gamma * (net(x, until="fc") - mean) / np.sqrt(var + 1e-5) + beta
+    folded = net.fold_batchnorm()
+    assert folded.nodes[-1].name == "fc"
+    np.testing.assert_allclose(folded(x), expected, rtol=1e-12)
+
+
 def branches():
     """Batch norms that can be folded, and some that cannot: after a sum, and after what another node reads too."""
     shared, norm = Conv2d(4, 4, 3, pad=1, bias=False), BatchNorm2d(4)
@@ -468,3 +479,15 @@ def test_a_transformed_net_is_a_net(how, tmp_path):
     again = minicnn.load(tmp_path / "net.safetensors")
     np.testing.assert_array_equal(again(x), out)
     assert again.meta == net.meta
+
+
+def test_transformed_nets_are_looked_into():
+    net = normed()
+    x = image(1, 3, 20, 18)
+    maps = net.convolutional()
+    for method in (vis.gradient, vis.deconvnet, vis.guided_backprop):
+        assert method(maps, x, "bee").shape == x.shape and method(maps, x, "fc2:3:2,1").any()
+        part = np.ascontiguousarray(x[:, :, :12, :12])
+        for other in (net.upto("relu2"), net.fold_batchnorm()):
+            found, expected = method(other, part, "fc2:3"), method(net, part, "fc2:3")
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
