@@ -2,12 +2,12 @@
 
     window                                              forward, gradient to the input      to the weights
     3x3, stride 1, dilation 1, one group, float32,
-    at least FEW channels on both sides                 Winograd F(4x4, 3x3)                direct
+    where it saves time                                 Winograd F(4x4, 3x3)                direct
     any other                                           direct                              direct
 
 "direct" is a product of the weights and shifted lines of the image (`correlate.py`, `weight_gradient.py`); 1x1,
-strided, dilated and grouped convolutions differ only in their tables of taps. With few channels Winograd's transforms
-cost more than the multiplications that they save, and on small images the transform of the weights does.
+strided, dilated and grouped convolutions differ only in their tables of taps. On small images and with few channels
+Winograd's transforms cost more than the multiplications that they save.
 """
 
 import numpy as np
@@ -19,18 +19,21 @@ from .product import lanes, round_up
 from .taps import forward_taps
 from .weight_gradient import weight_gradient
 
-FEW = 16
-# What it costs to transform a filter, in multiplications.
-TRANSFORM = 1500
+# What Winograd's steps cost, in the time of so many multiply-adds of a product: transforming a filter, and a tile of
+# one channel, and beginning at all. Measured.
+FILTER, TILE, START = 600, 1000, 8_000_000
+# Direct products are so much slower for the pixels that they compute past the ends of rows and vectors.
+DIRECT = 1.1
 
 
 def _winograd_pays(w, stride, dilation, groups, out_shape):
-    """Multiplications a filter: 9 a pixel against 36 a tile, a vector's worth of tiles at least, and the transform."""
-    plain = w.shape[2:] == (3, 3) and stride == dilation == (1, 1) and groups == 1
-    N, _, OH, OW = out_shape
-    tiles = round_up(N * -(-OH // 4) * -(-OW // 4), lanes(w.dtype))
-    direct = 9 * N * OH * (OW + 2)
-    return plain and w.dtype == np.float32 and min(w.shape[:2]) >= FEW and 36 * tiles + TRANSFORM < direct
+    """Multiplications: 9 a pixel and filter against 36 a tile and filter, and the transforms."""
+    if w.dtype != np.float32 or w.shape[2:] != (3, 3) or stride != (1, 1) or dilation != (1, 1) or groups != 1:
+        return False
+    (N, _, OH, OW), (F, C) = out_shape, w.shape[:2]
+    tiles = N * -(-OH // 4) * -(-OW // 4)
+    winograd = F * C * (36 * round_up(tiles, lanes(w.dtype)) + FILTER) + (F + C) * tiles * TILE + START
+    return winograd < DIRECT * F * C * 9 * N * OH * (OW + 2)
 
 
 def conv2d_forward(x, w, b, stride, pad, dilation, groups):

@@ -20,7 +20,8 @@ from .tiles import dot1, dot2, dot3, outer3
 # A block of the product stays in the second-level cache: so many tiles down, so many panels across.
 TILES, PANELS = 32, 16
 LENGTH = 1024
-FEW_ROWS = 16
+# With few rows: long pieces of b's rows, because every piece begins on another page of memory.
+FEW_ROWS, SUMS = 16, 32768
 
 
 def matmul(a, b):
@@ -148,11 +149,12 @@ def _rows(b, a, a_offsets, K, lane, sums, out):
 
 @parallel_jit
 def _few_rows(a, b, shares, out):
-    """out = a @ b; each thread takes some columns, LENGTH of them at a time, which stay in the first-level cache."""
+    """out = a @ b; each thread takes some columns, so many at a time that their sums stay in the second-level cache."""
     M, K = a.shape
+    columns = SUMS // M
     for t in prange(len(shares) - 1):
-        for j in range(shares[t], shares[t + 1], LENGTH):
-            last = min(j + LENGTH, shares[t + 1])
+        for j in range(shares[t], shares[t + 1], columns):
+            last = min(j + columns, shares[t + 1])
             out[:, j:last] = 0
             for k in range(0, K - 3, 4):
                 for m in range(M):

@@ -11,6 +11,7 @@ vectors and 8 broadcast numbers, which is what keeps both of the processor's mul
 Written as LLVM vector instructions, because no loop of Numba's keeps a tile in registers.
 """
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -21,7 +22,7 @@ from .machine import HAS_FMA, NARROW, ROWS, VECTOR_BYTES
 _INT = ir.IntType(64)
 
 
-class _Emitter:
+class Emitter:
     """Emits vector instructions for one element type."""
 
     def __init__(self, context, builder, dtype):
@@ -48,10 +49,31 @@ class _Emitter:
         stored.align = self.bytes
 
     def broadcast(self, address):
+        return self.everywhere(self.builder.load(address))
+
+    def everywhere(self, number):
+        """A vector of one number."""
         first = ir.Constant(ir.IntType(32), 0)
         undefined = ir.Constant(self.vector, ir.Undefined)
-        one = self.builder.insert_element(undefined, self.builder.load(address), first)
+        one = self.builder.insert_element(undefined, number, first)
         return self.builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), None))
+
+    def add(self, a, b):
+        return self.builder.fadd(a, b)
+
+    def sub(self, a, b):
+        return self.builder.fsub(a, b)
+
+    def scale(self, factor, a):
+        """factor * a, factor a constant."""
+        return self.builder.fmul(self._constant(factor), a)
+
+    def scale_add(self, factor, a, b):
+        """factor * a + b"""
+        return self.multiply_add(self._constant(factor), a, b)
+
+    def _constant(self, number):
+        return ir.Constant(self.vector, [self.scalar(float(np.float32(number)))] * self.lanes)
 
     def prefetch(self, address):
         byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
@@ -102,8 +124,9 @@ class _Emitter:
         return results
 
 
-def _pointer(context, builder, array_type, array):
-    return context.make_array(array_type)(context, builder, array).data
+def pointer(context, builder, signature, args, k):
+    """Where the data of argument k, an array, begins."""
+    return context.make_array(signature.args[k])(context, builder, args[k]).data
 
 
 def _outer(tile_rows, vectors):
@@ -113,8 +136,8 @@ def _outer(tile_rows, vectors):
     def outer(typingctx, a, a0, a_row, a_offsets, b, b0, b_offsets, k0, count, c, c0, c_row, add):
         def emit(context, builder, signature, args):
             a, a0, a_row, a_offsets, b, b0, b_offsets, k0, count, c, c0, c_row, add = args
-            at = _Emitter(context, builder, signature.args[0].dtype)
-            pointers = {i: _pointer(context, builder, signature.args[i], args[i]) for i in (0, 3, 4, 6, 9)}
+            at = Emitter(context, builder, signature.args[0].dtype)
+            pointers = {i: pointer(context, builder, signature, args, i) for i in (0, 3, 4, 6, 9)}
             a, b, c = at.at(pointers[0], a0), at.at(pointers[4], b0), at.at(pointers[9], c0)
             a_offsets, b_offsets = at.at(pointers[3], k0), at.at(pointers[6], k0)
             rows = [builder.mul(a_row, _INT(i)) for i in range(tile_rows)]
@@ -166,8 +189,8 @@ def _dot(vectors):
     def dot(typingctx, a, a0, a_row, b, b0, b_offsets, j0, count, c, c0, c_row):
         def emit(context, builder, signature, args):
             a, a0, a_row, b, b0, b_offsets, j0, count, c, c0, c_row = args
-            at = _Emitter(context, builder, signature.args[0].dtype)
-            pointers = {i: _pointer(context, builder, signature.args[i], args[i]) for i in (0, 3, 5, 8)}
+            at = Emitter(context, builder, signature.args[0].dtype)
+            pointers = {i: pointer(context, builder, signature, args, i) for i in (0, 3, 5, 8)}
             a, b, c, b_offsets = (at.at(pointers[i], first) for i, first in ((0, a0), (3, b0), (8, c0), (5, j0)))
             rows = [at.at(a, builder.mul(a_row, _INT(i))) for i in range(ROWS)]
             lines = [at.at(b, builder.load(at.at(b_offsets, _INT(j)))) for j in range(vectors)]

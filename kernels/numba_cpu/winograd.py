@@ -8,6 +8,9 @@ so that each of the 36 numbers of the transformed tiles is a matrix product of i
 direct convolution multiplies 9 * 16 times for 16 outputs, this one 36 times. The price is accuracy: errors of 1e-5 of
 the largest output in float32, against 1e-6.
 
+The filters are transformed where they are used, a few output channels at a time, and never lie in memory all together:
+for a batch of one deep image, writing and reading four times the weights took longer than everything else.
+
 Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016: F(4x4, 3x3) in section 4.3.
 """
 
@@ -16,18 +19,21 @@ from numba import prange
 
 from . import threads
 from .jit import index, jit, parallel_jit
-from .machine import ROWS
-from .product import lanes, multiply, read_only, round_up
+from .machine import ROWS, VECTOR_BYTES, VECTORS
+from .product import multiply, read_only, round_up
+from .winograd_tiles import transform_filters, transform_input, transform_products, transform_turned_filters
 
 TILE = 36  # numbers of a transformed tile
 
-# Transformed tiles, in and out, of so many rows of tiles at a time; but never less than the transformed weights, which
-# are read once for each of these portions.
-PORTION_BYTES = 8_000_000
-# So many tiles at a time are transformed: what is between the steps stays in the cache.
+# Transformed input tiles of so many rows of tiles at a time, which all threads read from the shared cache; but not
+# fewer tiles than LEAST, because the weights are transformed anew for each of these portions.
+PORTION_BYTES, LEAST = 8_000_000, 192
+# So many bytes of transformed weights, and of products, a thread keeps in its second-level cache.
+WEIGHT_BYTES, PRODUCT_BYTES = 100_000, 400_000
+# So many tiles at a time are read from the image: what is between the steps stays in the first-level cache.
 STRIP = 512
 
-_f = np.float32
+LANES = VECTOR_BYTES // 4
 
 
 def convolve(x, w, b, pad, transpose, out):
@@ -40,206 +46,186 @@ def convolve(x, w, b, pad, transpose, out):
     """
     x, w = read_only(x), read_only(w)
     (N, C), (_, M, OH, OW) = x.shape[:2], out.shape
-    TY, TX, lane, T = -(-OH // 4), -(-OW // 4), lanes(x.dtype), threads.count()
-    Fp, Cp = (round_up(n, ROWS) for n in w.shape[:2])
-    # A[i, k] of the products is u[f, c], with i = f and k = c or, transposed, i = c and k = f.
-    a_row, a_offsets = (1, np.arange(C) * Cp) if transpose else (Cp, np.arange(C))
-    bias = np.zeros(M, x.dtype) if b is None else b
-    across, tiles = TX + 1, round_up(M, ROWS)
-    of_row = TILE * (C + tiles) * across * x.itemsize
-    rows = min(max(max(PORTION_BYTES, TILE * Fp * Cp * x.itemsize) // of_row, 1), N * TY)
+    TY, TX = -(-OH // 4), -(-OW // 4)
+    T = threads.count(TILE * M * C * N * TY * TX // 64)
+    rows = min(max(max(PORTION_BYTES // (TILE * C * x.itemsize), LEAST) // TX, 1), N * TY)
     rows = -(-N * TY // -(-N * TY // rows))  # portions of equal size
-    strip, P = max(STRIP // across, 1), round_up(rows * across, lane)
+    P = round_up(rows * TX, LANES)
+    P += LANES * (P % (16 * LANES) == 0)  # lines that far apart would share few places in the cache
+    block = max(WEIGHT_BYTES // (TILE * C * x.itemsize) // ROWS, 1) * ROWS
+    block = round_up(-(-M // round_up(-(-M // block), T)), ROWS)
+    width = VECTORS * LANES
+    strip = min(max(PRODUCT_BYTES // (TILE * block * x.itemsize) // width, 1) * width, P)
+    # A[i, k] of the products is u[i, k] or, transposed, u[k, i].
+    a_row, a_column = (1, block) if transpose else (C, 1)
+    bias = np.zeros(M, x.dtype) if b is None else b
+    high, across = max(STRIP // (TX + 1), 1), TX + 1
+    size = max((high + 1) * across, 4 * across, strip) + 2 * LANES
     with threads.lock:
-        u = threads.scratch("winograd w", (TILE, Fp * Cp), x.dtype)
-        _transform_weights(w, transpose, Cp, threads.scratch("winograd w line", (T, 9 + TILE, Cp), x.dtype), u)
-        lines = threads.scratch("winograd lines", (T, 41, max(strip + 1, 4) * across + lane), x.dtype)
-        v = threads.scratch("winograd x", (TILE * C * P + lane,), x.dtype)
-        m = threads.scratch("winograd out", (TILE * tiles * P,), x.dtype)
-        _convolve(x, u, a_row, a_offsets, read_only(bias), pad, TX, lane, rows, strip, lines, v, m, out)
-
-
-@parallel_jit
-def _convolve(x, u, a_row, a_offsets, bias, pad, TX, lane, rows, strip, lines, v, m, out):
-    """So many rows of tiles at a time, of all images: the threads share the channels, the 36 products, the outputs."""
-    N, C = x.shape[:2]
-    M, OH = out.shape[1:3]
-    T, tiles, TY, across = len(lines), -(-M // ROWS), -(-OH // 4), TX + 1
-    for low in range(0, N * TY, rows):
-        high = min(low + rows, N * TY)
-        P = -(-(high - low) * across // lane) * lane
-        for t in prange(T):
-            for c in range(t * C // T, (t + 1) * C // T):
-                row = low
-                while row < high:
-                    n, r = row // TY, row % TY
-                    here = min(strip, TY - r, high - row)
-                    at = c * P + (row - low) * across
-                    _transform(x[n, c], r * 4 - pad[0], pad[1], here, TX, lines[t], v, at, C * P)
-                    row += here
-        for t in prange(T):
-            _products(t * TILE // T, (t + 1) * TILE // T, u, a_row, a_offsets, v, m, tiles, P, lane)
-        for t in prange(T):
-            for f in range(t * M // T, (t + 1) * M // T):
-                row = low
-                while row < high:
-                    n, r = row // TY, row % TY
-                    here = min(strip, TY - r, high - row)
-                    at = f * P + (row - low) * across
-                    _transform_back(m, at, tiles * ROWS * P, r * 4, here, TX, bias[f], lines[t], out[n, f])
-                    row += here
-
-
-@jit
-def _products(first, last, u, a_row, a_offsets, v, m, tiles, P, lane):
-    """m[i] = u[i] @ v[i] for the numbers first <= i < last of a tile."""
-    C = a_offsets.size
-    b_offsets = np.arange(C) * P
-    for i in range(first, last):
-        multiply(
-            u[i], 0, a_row, a_offsets, u[i], a_offsets, 0, tiles, tiles * ROWS,
-            v, i * C * P, b_offsets, P, lane, m, i * tiles * ROWS * P, P, m, 0, P, False,
+        lines = threads.scratch("winograd lines", (T, TILE, size), x.dtype)
+        # A vector more a line: lines of a power of two would share few places in the cache.
+        u = threads.scratch("winograd w", (T, TILE, round_up(block * C, LANES) + LANES), x.dtype)
+        v = threads.scratch("winograd x", (TILE * (C * P + LANES) + width,), x.dtype)
+        m = threads.scratch("winograd out", (T, TILE * block * strip + LANES), x.dtype)
+        _convolve(
+            x, w.reshape(len(w), -1), transpose, a_row, np.arange(C) * a_column, read_only(bias), pad, TX, rows, P,
+            high, block, strip, lines, u, v, m, out,
         )  # fmt: skip
 
 
 @parallel_jit
-def _transform_weights(w, turn, Cp, lines, u):
-    """u[6i + j] (F, C) = numbers (i, j) of G w G', of w's window turned around if asked.
+def _convolve(
+    x, w, transpose, a_row, a_offsets, bias, pad, TX, rows, P, high, block, strip, lines, us, v, ms, out
+):  # fmt: skip
+    """So many rows of tiles at a time, of all images: the threads share first the input's channels, then the output's.
 
-        G = [[1/4, 0, 0], [-1/6, -1/6, -1/6], [-1/6, 1/6, -1/6], [1/24, 1/12, 1/6], [1/24, -1/12, 1/6], [0, 0, 1]]
-
-    w       (F, C, 3, 3)
-    lines   (T, 9 + 36, Cp) scratch
+    v is read by all of them; a block of output channels is one thread's from its weights to its pixels.
     """
-    F, C = w.shape[:2]
-    T = len(lines)
-    for t in prange(T):
-        g, half = lines[t, :9], lines[t, 9:]
-        for f in range(t * F // T, (t + 1) * F // T):
-            for k in range(9):
-                source, line = w[f, :, k // 3, k % 3], g[8 - k if turn else k]
-                for c in range(C):
-                    line[index(c)] = source[index(c)]
-            for j in range(3):
-                _weights_to_six(g[j], g[3 + j], g[6 + j], C, half, j, 3)
-            for i in range(6):
-                _weights_to_six(half[3 * i], half[3 * i + 1], half[3 * i + 2], C, u[:, f * Cp :], 6 * i, 1)
+    N, C = x.shape[:2]
+    M, OH = out.shape[1:3]
+    T, TY, blocks = len(lines), -(-OH // 4), -(-M // block)
+    for low in range(0, N * TY, rows):
+        end = min(low + rows, N * TY)
+        tiles = (end - low) * TX
+        for t in prange(T):
+            for c in range(t * C // T, (t + 1) * C // T):
+                row = low
+                while row < end:
+                    n, r = row // TY, row % TY
+                    here, at = min(high, TY - r, end - row), (row - low) * TX
+                    _transform(
+                        x[n, c], r * 4 - pad[0], pad[1], here, TX, lines[t], v, c * P + at, C * P + LANES, P - at
+                    )
+                    row += here
+        for t in prange(T):
+            u, m, line = us[t], ms[t], lines[t]
+            for part in range(t * blocks // T, (t + 1) * blocks // T):
+                first, last = part * block, min((part + 1) * block, M)
+                _transform_weights(w, first, last, block, transpose, line.reshape(-1), u)
+                for tile in range(0, tiles, strip):
+                    count = min(strip, tiles - tile)
+                    _products(u, a_row, a_offsets, v, tile, P, -(-count // LANES) * LANES, block, strip, m)
+                    for f in range(first, last):
+                        _transform_back(
+                            m, (f - first) * strip, block * strip, low * TX + tile, count, TX, TY, bias[f], line,
+                            out[:, f],
+                        )  # fmt: skip
 
 
 @jit
-def _weights_to_six(g0, g1, g2, C, out, first, step):
-    """out[first + i*step] = G[i] . (g0, g1, g2), for C numbers side by side."""
-    o0, o1, o2 = out[first], out[first + step], out[first + 2 * step]
-    o3, o4, o5 = out[first + 3 * step], out[first + 4 * step], out[first + 5 * step]
-    for c in range(C):
-        a, b, d = g0[index(c)], g1[index(c)], g2[index(c)]
-        even, odd = (a + d) * _f(-1 / 6), b * _f(-1 / 6)
-        wide, narrow = a * _f(1 / 24) + d * _f(1 / 6), b * _f(1 / 12)
-        o0[index(c)] = a * _f(1 / 4)
-        o1[index(c)] = even + odd
-        o2[index(c)] = even - odd
-        o3[index(c)] = wide + narrow
-        o4[index(c)] = wide - narrow
-        o5[index(c)] = d
+def _products(u, a_row, a_offsets, v, first, P, count, rows, strip, m):
+    """m[i] = u[i] @ v[i][:, first : first + count] for each number i of a tile; rows is a multiple of ROWS."""
+    C = a_offsets.size
+    b_offsets = np.arange(C) * P
+    for i in range(TILE):
+        multiply(
+            u[i], 0, a_row, a_offsets, u[i], a_offsets, 0, rows // ROWS, rows,
+            v, i * (C * P + LANES) + first, b_offsets, count, LANES, m, i * rows * strip, strip, m, 0, strip, False,
+        )  # fmt: skip
 
 
 @jit
-def _transform(x, y0, left, rows, TX, lines, v, at, step):
-    """v[at + (6i + j)*step + t] = number (i, j) of B' d B, for the tiles d of so many rows of tiles from image row y0.
+def _transform_weights(w, first, last, block, transpose, taps, u):
+    """u[i] as the left side of the products i: of the filters first <= f < last or, transposed, of these channels.
 
-        B' = [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
-              [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]]
+        u[i, (f - first)*C + c] = number i of w[f, c]               transposed: u[i, f*block + c - first]
 
-    Tile t = row*(TX + 1) + column; the last of each row is nobody's. With the image's cells sorted by their remainders
-    modulo 4, what all tiles have at their place (i, j) lies side by side, and both products are long plain loops.
+    w       (F, C * 9)
+    taps    scratch: the filters of a vector
     """
-    H, W = x.shape
-    across, count = TX + 1, rows * (TX + 1)
-    padded = lines[40]
+    F, C = w.shape[0], w.shape[1] // 9
+    flat, step = u.reshape(-1), u.shape[1]
+    if transpose:
+        # Lines of `block` filters follow each other in u: where they are shorter than a vector, several make one.
+        for f in range(0, F, max(LANES // block, 1)):
+            lines = min(max(LANES // block, 1), F - f)
+            for c in range(0, block, LANES):
+                count = min(LANES, last - first - c)
+                for k in range(lines):
+                    _copy(w[f + k, (first + c) * 9 : (first + c + count) * 9], taps[k * block * 9 :])
+                transform_turned_filters(taps, flat, f * block + c, step)
+    else:
+        for f in range(first, last):
+            for c in range(0, C, LANES):
+                _copy(w[f, c * 9 : min(c + LANES, C) * 9], taps)
+                transform_filters(taps, flat, (f - first) * C + c, step)
+
+
+@jit
+def _copy(source, out):
+    for i in range(len(source)):
+        out[index(i)] = source[index(i)]
+
+
+@jit
+def _transform(x, y0, left, rows, TX, lines, v, at, step, room):
+    """v[at + i*step + t] = number i of tile t = row*TX + column, of so many rows of tiles from image row y0; t < room.
+
+    The image's cells are sorted by their remainders modulo 4: then what all tiles have at their place (i, j) lies side
+    by side.
+    """
+    (H, W), across, size, flat = x.shape, TX + 1, lines.shape[1], lines.reshape(-1)
+    padded = lines[16]
     lo = min(max(left, 0), 4 * across)
     hi = max(min(W + left, 4 * across), lo)
+    padded[: 4 * across] = 0
     for r in range(4 * rows + 2):
         y, first = y0 + r, r // 4 * across
         p0, p1 = lines[r % 4 * 4][first:], lines[r % 4 * 4 + 1][first:]
         p2, p3 = lines[r % 4 * 4 + 2][first:], lines[r % 4 * 4 + 3][first:]
-        padded[: 4 * across] = 0
         if 0 <= y < H:
             source = x[y]
             for q in range(lo, hi):
                 padded[index(q)] = source[index(q - left)]
-        for q in range(across):
-            p0[index(q)] = padded[index(4 * q)]
-            p1[index(q)] = padded[index(4 * q + 1)]
-            p2[index(q)] = padded[index(4 * q + 2)]
-            p3[index(q)] = padded[index(4 * q + 3)]
-    size, flat = lines.shape[1], lines.reshape(-1)
-    for c in range(4):
-        # Down the columns; one tile more, which the last tile's neighbour to the right is.
-        d0, d1, d2, d3 = lines[c], lines[4 + c], lines[8 + c], lines[12 + c]
-        more = min(count + 1, size - across)
-        _to_six(d0, d1, d2, d3, d0[across:], d1[across:], more, flat, (16 + c) * size, 4 * size)
-    for i in range(6):
-        d0, d1, d2, d3 = lines[16 + 4 * i], lines[17 + 4 * i], lines[18 + 4 * i], lines[19 + 4 * i]
-        _to_six(d0, d1, d2, d3, d0[1:], d1[1:], count, v, at + 6 * i * step, step)
+            for q in range(across):
+                p0[index(q)] = padded[index(4 * q)]
+                p1[index(q)] = padded[index(4 * q + 1)]
+                p2[index(q)] = padded[index(4 * q + 2)]
+                p3[index(q)] = padded[index(4 * q + 3)]
+        else:
+            p0[:across] = 0
+            p1[:across] = 0
+            p2[:across] = 0
+            p3[:across] = 0
+    for r in range(rows):
+        for q in range(0, TX, LANES):
+            t = r * TX + q
+            if t + LANES <= room:  # a row's last vector may reach into the next row, which comes later
+                transform_input(flat, size, across, r * across + q, v, at + t, step)
+            else:
+                transform_input(flat, size, across, r * across + q, flat, 17 * size, LANES)
+                for i in range(TILE):
+                    for k in range(TX - q):
+                        v[index(at + t + i * step + k)] = flat[index(17 * size + i * LANES + k)]
 
 
 @jit
-def _to_six(d0, d1, d2, d3, d4, d5, count, out, at, step):
-    """out[at + i*step + q] = B'[i] . (d0 .. d5)[q]"""
-    o0, o1, o2 = out[at:], out[at + step :], out[at + 2 * step :]
-    o3, o4, o5 = out[at + 3 * step :], out[at + 4 * step :], out[at + 5 * step :]
-    for q in range(count):
-        a0, a1, a2, a3, a4, a5 = d0[index(q)], d1[index(q)], d2[index(q)], d3[index(q)], d4[index(q)], d5[index(q)]
-        even, odd = a4 - _f(4) * a2, a3 - _f(4) * a1
-        far, near = a4 - a2, _f(2) * (a3 - a1)
-        o0[index(q)] = _f(4) * a0 - _f(5) * a2 + a4
-        o1[index(q)] = even + odd
-        o2[index(q)] = even - odd
-        o3[index(q)] = far + near
-        o4[index(q)] = far - near
-        o5[index(q)] = _f(4) * a1 - _f(5) * a3 + a5
+def _transform_back(m, at, step, first, count, TX, TY, bias, lines, out):
+    """The pixels of the tiles first .. first + count, counted over all images (N, OH, OW).
 
-
-@jit
-def _transform_back(m, at, step, y0, rows, TX, bias, lines, out):
-    """So many rows of tiles of out, from its row y0, = bias + A' M A for the tiles M[i, j] = m[at + (6i + j)*step + t].
-
-    A' = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
+    Number i of tile first + t is m[at + i*step + t].
     """
-    (OH, OW), across = out.shape, TX + 1
-    count, size, flat, whole = rows * across, lines.shape[1], lines.reshape(-1), OW // 4
-    for j in range(6):
-        m0, m1, m2 = m[at + j * step :], m[at + (6 + j) * step :], m[at + (12 + j) * step :]
-        m3, m4, m5 = m[at + (18 + j) * step :], m[at + (24 + j) * step :], m[at + (30 + j) * step :]
-        _to_four(m0, m1, m2, m3, m4, m5, _f(0), count, flat, j * size, 6 * size)
-    for i in range(4):
-        k = 6 * i
-        _to_four(
-            lines[k], lines[k + 1], lines[k + 2], lines[k + 3], lines[k + 4], lines[k + 5], bias, count,
-            flat, 24 * size, size,
-        )  # fmt: skip
-        for r in range(rows):
-            y, first = y0 + 4 * r + i, r * across
-            if y >= OH:
-                continue
-            row, n0, n1, n2, n3 = out[y], lines[24][first:], lines[25][first:], lines[26][first:], lines[27][first:]
-            for q in range(whole):
-                row[index(4 * q)] = n0[index(q)]
-                row[index(4 * q + 1)] = n1[index(q)]
-                row[index(4 * q + 2)] = n2[index(q)]
-                row[index(4 * q + 3)] = n3[index(q)]
-            for q in range(4 * whole, OW):
-                row[q] = lines[24 + q % 4, first + whole]
+    (_, OH, OW), size, flat = out.shape, lines.shape[1], lines.reshape(-1)
+    for t in range(0, count, LANES):
+        transform_products(m, at + t, step, bias, flat, size, t)
+    t = 0
+    while t < count:  # a row of tiles, or what of it is here
+        row, q0 = (first + t) // TX, (first + t) % TX
+        q1, y = min(TX, q0 + count - t), row % TY * 4
+        for i in range(min(4, OH - y)):
+            _write_row(lines[4 * i : 4 * i + 4, t:], q0, q1, OW, out[row // TY, y + i])
+        t += q1 - q0
 
 
 @jit
-def _to_four(m0, m1, m2, m3, m4, m5, bias, count, out, at, step):
-    """out[at + i*step + q] = bias + A'[i] . (m0 .. m5)[q]"""
-    o0, o1, o2, o3 = out[at:], out[at + step :], out[at + 2 * step :], out[at + 3 * step :]
-    for q in range(count):
-        a1, a2, a3, a4 = m1[index(q)], m2[index(q)], m3[index(q)], m4[index(q)]
-        plus, minus, plus2, minus2 = a1 + a2, a1 - a2, a3 + a4, a3 - a4
-        o0[index(q)] = m0[index(q)] + plus + plus2 + bias
-        o1[index(q)] = minus + _f(2) * minus2 + bias
-        o2[index(q)] = plus + _f(4) * plus2 + bias
-        o3[index(q)] = minus + _f(8) * minus2 + m5[index(q)] + bias
+def _write_row(lines, q0, q1, OW, row):
+    """row[4q + j] = lines[j, q - q0] for q0 <= q < q1, as far as there are pixels."""
+    n0, n1, n2, n3, line = lines[0], lines[1], lines[2], lines[3], row[4 * q0 :]
+    whole = min(q1, OW // 4) - q0
+    for q in range(whole):
+        line[index(4 * q)] = n0[index(q)]
+        line[index(4 * q + 1)] = n1[index(q)]
+        line[index(4 * q + 2)] = n2[index(q)]
+        line[index(4 * q + 3)] = n3[index(q)]
+    for q in range(4 * whole, min(4 * (q1 - q0), OW - 4 * q0)):
+        line[index(q)] = lines[q % 4, q // 4]
