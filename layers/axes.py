@@ -37,3 +37,9 @@ def axes_of(axes, shape, ndim=None):
     if len(set(found)) < len(found):
         raise ShapeError(f"axes {axes} name one axis twice (x {show(shape)})")
     return found
+
+
+def axes_from(axis, to_end, shape):
+    """(axis,), or all axes from it on."""
+    first = axis_of(axis, shape)
+    return tuple(range(first, len(shape))) if to_end else (first,)

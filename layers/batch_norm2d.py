@@ -5,17 +5,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..kernels.errors import MinicnnError, ShapeError
-from ..kernels.shapes import check_dout, check_float, check_ndim, show
+from ..kernels.shapes import check_dout, check_float, show
 from .base import Layer
 from .checks import check_number, check_sizes
-
-_AXES = (0, 2, 3)  # everything but the channels
 
 
 class BatchNorm2dCache(NamedTuple):
     xhat: Any
     w: Any
-    inverse_std: Any  # (1, C, 1, 1)
+    inverse_std: Any  # (1, C, 1, 1), of as many axes as x
     train: bool
     mean: Any  # (C,) float64, the batch's; None in evaluation
     var: Any  # (C,) float64, the batch's, biased; None in evaluation
@@ -29,7 +27,7 @@ def batch_norm2d_forward(x, w, b, running_mean, running_var, train=False, eps=1e
     In training mean and var are the batch's, over n, y and x (var biased: divided by M = N*H*W); in evaluation
     they are the running ones, which are constants.
 
-    x, out  (N, C, H, W) float32 or float64
+    x, out  (N, C, H, W), or (N, C), (N, C, L) ... with whatever axes in place of y and x; float32 or float64
     w, b, running_mean, running_var  (C,); also called gamma, beta
     cache   xhat, not x; in training also the batch's mean and var (C,), in float64
     Raises ShapeError if C does not fit, or in training if M < 2: one value has no variance.
@@ -41,15 +39,15 @@ def batch_norm2d_forward(x, w, b, running_mean, running_var, train=False, eps=1e
         M = x.size // x.shape[1]
         if M < 2:
             raise ShapeError(f"batch statistics need 2 values a channel, here are {M} (x {show(x.shape)})")
-        mean = x.mean(axis=_AXES, keepdims=True, dtype="float64")
+        mean = x.mean(axis=_axes(x), keepdims=True, dtype="float64")
         centred = x - mean
-        var = (centred * centred).mean(axis=_AXES, keepdims=True)
+        var = (centred * centred).mean(axis=_axes(x), keepdims=True)
     else:
-        mean, var = _by_channel(running_mean), _by_channel(running_var)
+        mean, var = _by_channel(running_mean, x), _by_channel(running_var, x)
         centred = x - mean
     inverse_std = (var + eps) ** -0.5
     xhat = (centred * inverse_std).astype(x.dtype, copy=False)
-    out = _by_channel(w) * xhat + _by_channel(b)
+    out = _by_channel(w, x) * xhat + _by_channel(b, x)
     statistics = (mean.reshape(-1), var.reshape(-1)) if train else (None, None)
     return out, BatchNorm2dCache(xhat, w, inverse_std.astype(x.dtype), train, *statistics)
 
@@ -62,10 +60,10 @@ def batch_norm2d_backward(dout, cache):
 
         dx = w * inverse_std * (dout - mean(dout) - xhat * mean(dout * xhat))
 
-    dout, dx  (N, C, H, W); means over n, y and x in float64
+    dout, dx  x's shape; means over all but the channels, in float64
     """
     check_dout(dout, cache.xhat.shape, xhat=cache.xhat)
-    scale = _by_channel(cache.w) * cache.inverse_std
+    scale = _by_channel(cache.w, dout) * cache.inverse_std
     if not cache.train:
         return dout * scale
     shift = _mean(dout)
@@ -79,21 +77,27 @@ def batch_norm2d_backward_params(dout, cache):
     dw, db  (C,), summed in float64
     """
     check_dout(dout, cache.xhat.shape, xhat=cache.xhat)
-    dw = (dout * cache.xhat).sum(axis=_AXES, dtype="float64")
-    db = dout.sum(axis=_AXES, dtype="float64")
+    dw = (dout * cache.xhat).sum(axis=_axes(dout), dtype="float64")
+    db = dout.sum(axis=_axes(dout), dtype="float64")
     return {"w": dw.astype(dout.dtype), "b": db.astype(dout.dtype)}
 
 
-def _by_channel(a):
-    return a.reshape(1, -1, 1, 1)
+def _axes(x):
+    """Everything but the channels."""
+    return (0, *range(2, x.ndim))
+
+
+def _by_channel(a, x):
+    return a.reshape(1, -1, *(1,) * (x.ndim - 2))
 
 
 def _mean(x):
-    return x.mean(axis=_AXES, keepdims=True, dtype="float64").astype(x.dtype)
+    return x.mean(axis=_axes(x), keepdims=True, dtype="float64").astype(x.dtype)
 
 
 def _check_channels(x_shape, C):
-    check_ndim("x", x_shape, 4)
+    if len(x_shape) < 2:
+        raise ShapeError(f"x has no channels: its dimensions are (N, C, ...) (x {show(x_shape)})")
     if x_shape[1] != C:
         raise ShapeError(f"x has C={x_shape[1]}, w expects {C} (x {show(x_shape)}, w {show((C,))})")
 
@@ -154,4 +158,10 @@ class BatchNorm2d(Layer):
         return text
 
 
-CASES = [(BatchNorm2d(3), (2, 3, 2, 3)), (BatchNorm2d(1, eps=0.1), (2, 1, 1, 1)), (BatchNorm2d(2), (1, 2, 5, 1))]
+CASES = [
+    (BatchNorm2d(3), (2, 3, 2, 3)),
+    (BatchNorm2d(1, eps=0.1), (2, 1, 1, 1)),
+    (BatchNorm2d(2), (1, 2, 5, 1)),
+    (BatchNorm2d(2), (3, 2)),
+    (BatchNorm2d(2), (2, 2, 3)),
+]

@@ -1,4 +1,4 @@
-"""Concatenation of channels."""
+"""Concatenation."""
 
 from itertools import accumulate
 from typing import NamedTuple
@@ -6,55 +6,73 @@ from typing import NamedTuple
 from ..kernels import current
 from ..kernels.errors import ShapeError
 from ..kernels.shapes import check_dout, check_float, show
+from .axes import axis_of, check_axis
 from .base import Layer
+from .describe import describe_axis
 
 
 class ConcatCache(NamedTuple):
     shapes: tuple  # of the inputs, in order
+    axis: int
 
 
-def concat_forward(*xs):
-    """out[n, C0 + c] = x1[n,c] and so on: the inputs' channels one after the other.
+def concat_forward(*xs, axis=1):
+    """out[n, C0 + c] = x1[n,c] and so on: the inputs one after the other, along the channels unless axis says else.
 
-    xs      (N, C0, ...), (N, C1, ...), ... float32 or float64, alike but for the channels
+    xs      (N, C0, ...), (N, C1, ...), ... float32 or float64, alike but for that axis
     out     (N, C0 + C1 + ..., ...)
     Raises ShapeError where they differ elsewhere.
     """
     check_float(**{f"x{i}": x for i, x in enumerate(xs)})
     shapes = tuple(x.shape for x in xs)
-    _output(shapes)
-    return current().xp.concatenate(xs, axis=1), ConcatCache(shapes)
+    _output(shapes, axis)
+    return current().xp.concatenate(xs, axis=axis), ConcatCache(shapes, axis)
 
 
 def concat_backward(dout, cache):
-    """(dx0, dx1, ...): out holds every input once, so each gets its own channels of dout back.
+    """(dx0, dx1, ...): out holds every input once, so each gets its own part of dout back.
 
     dout    (N, C0 + C1 + ..., ...)
     dxs     the inputs' shapes
     """
-    check_dout(dout, _output(cache.shapes))
-    ends = list(accumulate(shape[1] for shape in cache.shapes))
-    return tuple(dout[:, start:end] for start, end in zip([0, *ends], ends))
+    shapes, axis = cache.shapes, axis_of(cache.axis, cache.shapes[0])
+    check_dout(dout, _output(shapes, axis))
+    ends = list(accumulate(shape[axis] for shape in shapes))
+    before = (slice(None),) * axis
+    return tuple(dout[(*before, slice(start, end))] for start, end in zip([0, *ends], ends))
 
 
-def _output(shapes):
+def _output(shapes, axis):
     first = shapes[0]
+    axis = axis_of(axis, first)
     for i, shape in enumerate(shapes):
-        if len(shape) < 2 or shape[:1] + shape[2:] != first[:1] + first[2:]:
-            raise ShapeError(f"x{i} {show(shape)} and x0 {show(first)} must be alike but for the channels")
-    return (first[0], sum(shape[1] for shape in shapes), *first[2:])
+        if len(shape) != len(first) or shape[:axis] + shape[axis + 1 :] != first[:axis] + first[axis + 1 :]:
+            raise ShapeError(f"x{i} {show(shape)} and x0 {show(first)} must be alike but for axis {axis}")
+    return (*first[:axis], sum(shape[axis] for shape in shapes), *first[axis + 1 :])
 
 
 class Concat(Layer):
-    """Concatenation of channels; see `concat_forward`."""
+    """Concatenation, of channels unless axis says else; see `concat_forward`."""
+
+    def __init__(self, axis=1):
+        super().__init__()
+        self.axis = check_axis(axis)
 
     def forward(self, *xs):
-        return concat_forward(*xs)
+        return concat_forward(*xs, axis=self.axis)
 
     backward_input = staticmethod(concat_backward)
 
     def out_shape(self, *shapes):
-        return _output(shapes)
+        return _output(shapes, self.axis)
+
+    def describe(self):
+        return describe_axis(self)
 
 
-CASES = [(Concat(), (2, 3, 2, 3), (2, 1, 2, 3), (2, 2, 2, 3)), (Concat(), (2, 3), (2, 1)), (Concat(), (1, 1, 1, 1))]
+CASES = [
+    (Concat(), (2, 3, 2, 3), (2, 1, 2, 3), (2, 2, 2, 3)),
+    (Concat(), (2, 3), (2, 1)),
+    (Concat(), (1, 1, 1, 1)),
+    (Concat(-1), (2, 3, 2), (2, 3, 1)),
+]

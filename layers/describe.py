@@ -14,3 +14,9 @@ def describe_window(layer, **plain):
 def _short(value):
     """2 for (2, 2): most windows are square."""
     return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
+
+
+def describe_axis(layer, to_end=False):
+    """axis 2, axis 2 to the end: the axis where it is not 1, its plain value."""
+    text = f"axis {layer.axis}" if layer.axis != 1 or to_end else ""
+    return f"{text} to the end" if to_end else text

@@ -5,9 +5,29 @@ import math
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from layer_cases import any_shape, broadcast_shapes, few
+from layer_cases import any_shape, broadcast_shapes, few, image, one_or_two, over_classes, pools, sizes
 
-from minicnn.layers import Constant, Divide, Identity, Multiply, Pad, Reshape, Squeeze, Subtract, Transpose, Unsqueeze
+from minicnn.layers import (
+    ELU,
+    Clip,
+    Constant,
+    ConvTranspose2d,
+    Divide,
+    GlobalMaxPool,
+    Identity,
+    LogSoftmax,
+    MatMul,
+    MaxPoolIndices,
+    Mean,
+    Multiply,
+    Pad,
+    PReLU,
+    Reshape,
+    Squeeze,
+    Subtract,
+    Transpose,
+    Unsqueeze,
+)
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -134,7 +154,126 @@ def unsqueeze_twin(layer, params, buffers, train, x):
     return x
 
 
+def conv_transpose2d(draw):
+    groups, kernel, stride = draw(one_or_two), draw(sizes), draw(sizes)
+    dilation = draw(st.tuples(one_or_two, one_or_two))
+    pad = tuple(draw(st.integers(0, 2)) for _ in range(4))
+    added = tuple(draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation))  # PyTorch takes no more
+    hw = []
+    for a in (0, 1):
+        # So large that something of what x reaches is left after the pad.
+        reach, cut = (kernel[a] - 1) * dilation[a] + 1, pad[2 * a] + max(pad[2 * a + 1] - added[a], 0)
+        hw.append(1 + max(0, -((reach - 1 - cut) // stride[a])) + draw(st.integers(0, 2)))
+    C, OC = groups * draw(one_or_two), groups * draw(one_or_two)
+    layer = ConvTranspose2d(C, OC, kernel, stride, pad, added, dilation, groups, draw(st.booleans()))
+    return layer, [image(draw, tuple(hw), C)]
+
+
+def conv_transpose2d_twin(layer, params, buffers, train, x):
+    top, bottom, left, right = layer.pad
+    out = F.conv_transpose2d(
+        x, params["w"], params.get("b"), layer.stride, 0, layer.output_padding, layer.groups, layer.dilation
+    )
+    return out[:, :, top : out.shape[2] - bottom, left : out.shape[3] - right]
+
+
+def max_pool_indices(draw):
+    hw, options = pools(draw, dilated=True)
+    order = draw(st.sampled_from(["row", "column"]))
+    return MaxPoolIndices(order=order, **options), [image(draw, hw, draw(one_or_two))]
+
+
+def max_pool_indices_twin(layer, x):
+    (N, C, H, W), (top, bottom, left, right) = x.shape, layer.pad
+    if layer.ceil_mode:
+        pad = (top, left)
+        _, places = F.max_pool2d(x, layer.kernel, layer.stride, pad, layer.dilation, True, return_indices=True)
+        y, column = places // W, places % W
+    else:
+        padded = F.pad(x, (left, right, top, bottom), value=-np.inf)
+        _, places = F.max_pool2d(padded, layer.kernel, layer.stride, 0, layer.dilation, return_indices=True)
+        y, column = places // padded.shape[3] - top, places % padded.shape[3] - left
+    place = y * W + column if layer.order == "row" else column * H + y
+    place = place + torch.arange(N * C).reshape(N, C, 1, 1) * H * W
+    return torch.where((y < 0) | (y >= H) | (column < 0) | (column >= W), -1, place)
+
+
+def global_max_pool(draw):
+    return GlobalMaxPool(), [image(draw)]
+
+
+def global_max_pool_twin(layer, params, buffers, train, x):
+    return F.adaptive_max_pool2d(x, 1)
+
+
+def prelu(draw):
+    shape = any_shape(draw)
+    channels = (shape[1], *(1,) * (len(shape) - 2))
+    return PReLU(draw(st.sampled_from([channels, (1,), shape[1:], shape[-1:], ()]))), [shape]
+
+
+def prelu_twin(layer, params, buffers, train, x):
+    return torch.clamp(x, min=0) + params["w"] * torch.clamp(x, max=0)
+
+
+def elu(draw):
+    return ELU(draw(st.floats(-2, 2))), [any_shape(draw)]
+
+
+def elu_twin(layer, params, buffers, train, x):
+    return torch.where(x > 0, x, layer.alpha * (torch.exp(x) - 1))
+
+
+def clip(draw):
+    bound = st.none() | st.floats(-1, 1, width=16)
+    return Clip(draw(bound), draw(bound)), [any_shape(draw)]
+
+
+def clip_twin(layer, params, buffers, train, x):
+    return x * 1 if layer.low is layer.high is None else torch.clamp(x, layer.low, layer.high)
+
+
+def log_softmax(draw):
+    shape = any_shape(draw)
+    return LogSoftmax(draw(st.integers(-len(shape), len(shape) - 1)), draw(st.booleans())), [shape]
+
+
+def log_softmax_twin(layer, params, buffers, train, x):
+    return over_classes(torch.log_softmax, layer, x)
+
+
+def mean(draw):
+    shape = any_shape(draw)
+    chosen = [axis for axis in range(len(shape)) if draw(st.booleans())]
+    axes = draw(st.permutations([axis - draw(st.sampled_from([0, len(shape)])) for axis in chosen]))
+    return Mean(draw(st.sampled_from([None, tuple(axes)])), draw(st.booleans())), [shape]
+
+
+def mean_twin(layer, params, buffers, train, x):
+    # To PyTorch no axes are all axes.
+    return x * 1 if layer.axes == () else torch.mean(x, layer.axes, layer.keepdims)
+
+
+def matmul(draw):
+    M, K, P = (draw(few) for _ in "MKP")
+    before = broadcast_shapes(draw, 2)
+    first = draw(st.sampled_from([(K,), (M, K), (*before[0], M, K)]))
+    return MatMul(), [first, draw(st.sampled_from([(K,), (K, P), (*before[1], K, P)]))]
+
+
+def matmul_twin(layer, params, buffers, train, x0, x1):
+    return torch.matmul(x0, x1)
+
+
 CASES = {
+    "conv_transpose2d": (conv_transpose2d, conv_transpose2d_twin),
+    "global_max_pool": (global_max_pool, global_max_pool_twin),
+    "prelu": (prelu, prelu_twin),
+    "elu": (elu, elu_twin),
+    "clip": (clip, clip_twin),
+    "log_softmax": (log_softmax, log_softmax_twin),
+    "mean": (mean, mean_twin),
+    "matmul": (matmul, matmul_twin),
     "pad": (pad, pad_twin),
     "subtract": (subtract, subtract_twin),
     "multiply": (multiply, multiply_twin),

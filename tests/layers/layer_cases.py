@@ -146,16 +146,28 @@ def max_pool2d_twin(layer, params, buffers, train, x):
 
 
 def avg_pool2d(draw):
-    hw, options = pools(draw, dilated=False)
+    hw, options = pools(draw, dilated=draw(st.booleans()))
     return AvgPool2d(count_include_pad=draw(st.booleans()), **options), [image(draw, hw, draw(one_or_two))]
 
 
 def avg_pool2d_twin(layer, params, buffers, train, x):
-    if layer.ceil_mode:
+    if layer.ceil_mode and layer.dilation == (1, 1):
         return F.avg_pool2d(x, layer.kernel, layer.stride, layer.pad[::2], True, layer.count_include_pad)
     real = pad_image(torch.ones_like(x), layer.pad, float(layer.count_include_pad))
-    window = {"kernel_size": layer.kernel, "stride": layer.stride, "divisor_override": 1}
-    return F.avg_pool2d(pad_image(x, layer.pad), **window) / F.avg_pool2d(real, **window)
+    # Room for the windows that hang over; PyTorch's max pool, unlike its average, knows how many there are.
+    over = [kernel * dilation + stride for kernel, stride, dilation in zip(layer.kernel, layer.stride, layer.dilation)]
+    out_hw = max_pool2d_twin(layer, params, buffers, train, x).shape[2:]
+
+    def sums(image):
+        cells = F.unfold(F.pad(image, (0, over[1], 0, over[0])), layer.kernel, layer.dilation, 0, layer.stride)
+        rows = [
+            (image.shape[2 + a] + over[a] - (layer.kernel[a] - 1) * layer.dilation[a] - 1) // layer.stride[a] + 1
+            for a in (0, 1)
+        ]
+        grid = cells.reshape(*image.shape[:2], -1, *rows)
+        return grid[..., : out_hw[0], : out_hw[1]].sum(2)
+
+    return sums(pad_image(x, layer.pad)) / sums(real)
 
 
 def global_avg_pool(draw):
@@ -176,7 +188,8 @@ def lrn_twin(layer, params, buffers, train, x):
 
 
 def batch_norm2d(draw):
-    shape = image(draw, draw(st.tuples(few, st.integers(2, 4))))
+    N, C, *hw = image(draw, draw(st.tuples(few, st.integers(2, 4))))
+    shape = draw(st.sampled_from([(N, C, *hw), (N + 1, C), (N, C, hw[1]), (N, C, 1, *hw)]))
     # A variance of nearly nothing would make every difference quotient useless.
     return BatchNorm2d(shape[1], eps=draw(st.floats(0.01, 0.5)), momentum=draw(st.floats(0, 1))), [shape]
 
@@ -198,20 +211,24 @@ def dropout_twin(layer, params, buffers, train, x):
 
 
 def flatten(draw):
-    return Flatten(), [image(draw)]
+    shape = any_shape(draw)
+    return Flatten(draw(st.integers(-len(shape), len(shape)))), [shape]
 
 
 def flatten_twin(layer, params, buffers, train, x):
-    return torch.flatten(x, 1)
+    first = layer.axis + x.ndim if layer.axis < 0 else layer.axis
+    return x.unsqueeze(0).flatten(0, first).unsqueeze(-1).flatten(1)
 
 
 def concat(draw):
-    N, _, *hw = any_shape(draw)
-    return Concat(), [(N, C, *hw) for C in draw(st.lists(few, min_size=1, max_size=3))]
+    shape = any_shape(draw)
+    axis = draw(st.integers(-len(shape), len(shape) - 1))
+    before, after = shape[: axis % len(shape)], shape[axis % len(shape) + 1 :]
+    return Concat(axis), [(*before, size, *after) for size in draw(st.lists(few, min_size=1, max_size=3))]
 
 
 def concat_twin(layer, params, buffers, train, *xs):
-    return torch.cat(xs, 1)
+    return torch.cat(xs, layer.axis)
 
 
 def add(draw):
@@ -223,11 +240,18 @@ def add_twin(layer, params, buffers, train, *xs):
 
 
 def softmax(draw):
-    return Softmax(), [any_shape(draw)]
+    shape = any_shape(draw)
+    return Softmax(draw(st.integers(-len(shape), len(shape) - 1)), draw(st.booleans())), [shape]
+
+
+def over_classes(function, layer, x):
+    if not layer.to_end:
+        return function(x, layer.axis)
+    return function(x.flatten(layer.axis), -1).reshape(x.shape)
 
 
 def softmax_twin(layer, params, buffers, train, x):
-    return torch.softmax(x, 1)
+    return over_classes(torch.softmax, layer, x)
 
 
 CASES = {

@@ -12,18 +12,31 @@ from minicnn import layers
 CLASSES = [value for value in vars(layers).values() if isinstance(value, type) and value is not layers.Layer]
 # In words that a file can hold, and with every argument given another value than its own.
 BY_NAME = {
-    "AvgPool2d": {"kernel": 3, "stride": [2, 1], "pad": [1, 0, 1, 0], "ceil_mode": True, "count_include_pad": False},
+    "AvgPool2d": {"kernel": 3, "stride": [2, 1], "pad": [1, 0, 1, 0], "ceil_mode": True}
+    | {"count_include_pad": False, "dilation": 2},
     "BatchNorm2d": {"channels": 3, "eps": 0.5, "momentum": 0.25},
+    "Clip": {"low": -1, "high": 6},
+    "Concat": {"axis": 2},
     "Constant": {"shape": [2, 3]},
     "Conv2d": {"in_channels": 4, "out_channels": 6, "kernel": [1, 2], "stride": 3, "pad": 1, "dilation": [2, 1]}
     | {"groups": 2, "bias": False},
+    "ConvTranspose2d": {"in_channels": 4, "out_channels": 6, "kernel": [1, 2], "stride": 3, "pad": 1}
+    | {"output_padding": [2, 0], "dilation": [2, 1], "groups": 2, "bias": False},
     "Dropout": {"p": 0.25},
+    "ELU": {"alpha": 0.5},
+    "Flatten": {"axis": -1},
     "LRN": {"size": 3, "alpha": 0.5, "beta": 0.25, "k": 2.0},
     "LeakyReLU": {"slope": 0.25},
     "Linear": {"in_features": 3, "out_features": 2, "bias": False},
+    "LogSoftmax": {"axis": 2, "to_end": True},
     "MaxPool2d": {"kernel": [2, 3], "stride": 1, "pad": [0, 1], "dilation": 2, "ceil_mode": True},
+    "MaxPoolIndices": {"kernel": [2, 3], "stride": 1, "pad": [0, 1], "dilation": 2, "ceil_mode": True}
+    | {"order": "column"},
+    "Mean": {"axes": [1, -1], "keepdims": False},
+    "PReLU": {"shape": [3, 1, 1]},
     "Pad": {"pads": [[0, 0], [1, -2]], "mode": "edge", "value": 2.0},
     "Reshape": {"shape": [0, -1], "allow_zero": True},
+    "Softmax": {"axis": -1, "to_end": True},
     "Squeeze": {"axes": [1]},
     "Transpose": {"axes": [1, 0]},
     "Unsqueeze": {"axes": [0, -1]},

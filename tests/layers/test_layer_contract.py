@@ -179,7 +179,8 @@ def test_a_hyperparameter_that_cannot_be(make, says):
         (GlobalAvgPool(), [(1, 2, 0, 3)], r"no mean over an image without pixels \(x \(1,2,0,3\)\)"),
         (LRN(), [(3, 5)], "x has 2 dimensions"),
         (BatchNorm2d(2), [(1, 3, 4, 4)], r"x has C=3, w expects 2 \(x \(1,3,4,4\), w \(2\)\)"),
-        (Flatten(), [(3, 5)], "x has 2 dimensions"),
+        (BatchNorm2d(2), [(2,)], r"x has no channels: its dimensions are \(N, C, ...\) \(x \(2\)\)"),
+        (Flatten(3), [(3, 5)], r"x has 2 dimensions, none to flatten from axis 3 on \(x \(3,5\)\)"),
         (Concat(), [(1, 2, 3, 3), (1, 2, 3, 4)], r"x1 \(1,2,3,4\) and x0 \(1,2,3,3\) must be alike"),
         (
             Add(),

@@ -14,14 +14,18 @@ import layer_cases  # noqa: E402
 
 pytestmark = pytest.mark.oracle
 CASES = {**layer_cases.CASES, **graph_layer_cases.CASES}
+# The other layers are written in array functions alone, which are NumPy's under both backends: one run says all.
+WITH_KERNELS = {"conv2d", "conv_transpose2d", "linear", "matmul", "relu", "lrn"}
+WITH_KERNELS |= {"max_pool2d", "avg_pool2d", "global_max_pool"}
+RUNS = [(name, backend) for name in CASES for backend in ("numpy", "numba")[name not in WITH_KERNELS :]]
 
 
 def test_every_layer_is_here():
     classes = {name.lower() for name, value in vars(layers).items() if isinstance(value, type)} - {"layer"}
-    assert classes == {name.replace("_", "") for name in CASES}
+    assert classes == {name.replace("_", "") for name in CASES} | {"maxpoolindices"}
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "backend"), RUNS, indirect=["backend"])
 @settings(max_examples=200)
 @given(data=st.data())
 def test_agrees_with_pytorch_and_passes_gradcheck(name, data, backend):
@@ -57,6 +61,20 @@ def test_agrees_with_pytorch_and_passes_gradcheck(name, data, backend):
 
     report = minicnn.gradcheck(layer, *[x.astype("float64") for x in xs], full=False, train=train)
     assert report.ok and report.kinks <= 1, report
+
+
+@settings(max_examples=200)
+@given(data=st.data())
+def test_places_of_maxima_agree_with_pytorch(data, backend):
+    layer, (shape,) = graph_layer_cases.max_pool_indices(data.draw)
+    # Few different numbers: ties must be told, too.
+    x = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1))).integers(-1, 2, shape).astype("float64")
+    expected = graph_layer_cases.max_pool_indices_twin(layer, tensor(x)).numpy()
+    out, cache = layer.forward(x)
+    assert out.dtype == np.int64 and out.shape == tuple(layer.out_shape(shape))
+    np.testing.assert_array_equal(out, expected)
+    dx = layer.backward_input(np.ones(out.shape), cache)
+    assert dx.shape == x.shape and dx.dtype == x.dtype and not dx.any()
 
 
 def with_arrays(layer, rng, dtype):
