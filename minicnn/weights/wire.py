@@ -66,8 +66,8 @@ class Message:
                 raise self.error(f"field {number} has kind {kind}: a group or damaged")
             start = pos
 
-    def _spend(self):
-        self.budget[0] -= 1
+    def _spend(self, fields=1):
+        self.budget[0] -= fields
         if self.budget[0] < 0:
             raise self.error(f"more than {_MOST_FIELDS} fields")
 
@@ -129,6 +129,40 @@ class Message:
             number, pos = packed._varint(pos)
             found.append(_signed(number))
         return found
+
+    def integer(self, kind, value):
+        """A field of one int64; where several are packed the last one counts."""
+        found = self.integers(kind, value)
+        return found[-1] if found else 0
+
+    def floats(self, kind, value):
+        """A field of float32, one or packed: list."""
+        if kind not in (FIXED32, BYTES) or len(value) % 4:
+            raise self.error(f"kind {kind} of {len(value) if kind == BYTES else 8} bytes where float32 is expected")
+        self._spend(len(value) // 4)
+        return np.frombuffer(value, "<f4").tolist()
+
+    def varints(self, kind, value):
+        """A field of very many int64, one or packed: yields them as arrays, and they cost nothing of the budget."""
+        if kind == VARINT:
+            yield np.array([_signed(value)])
+            return
+        start, value = 0, self.raw(kind, value)
+        while start < len(value):
+            piece = np.frombuffer(value[start : start + _MOST_WINDOW], np.uint8)
+            ends = np.flatnonzero(piece < 128) + 1
+            lengths = np.diff(ends, prepend=0)
+            if not len(ends) or lengths.max() > 10:
+                raise self.error("ends inside a number, or one of more than 10 bytes")
+            numbers, firsts = np.zeros(len(ends), np.uint64), ends - lengths
+            for i in range(lengths.max()):
+                longer = lengths > i
+                bits = piece[firsts[longer] + i] & 127
+                if i == 9 and bits.max() > 1:
+                    raise self.error("a number of more than 64 bits")
+                numbers[longer] |= bits.astype(np.uint64) << np.uint64(7 * i)
+            yield numbers.view(np.int64)
+            start += int(ends[-1])
 
 
 def _signed(value):
