@@ -252,15 +252,16 @@ def test_whatever_flattens_disappears():
     nodes = [
         ("conv", Conv2d(3, 4, 2)),
         ("reshape", Reshape((0, -1))),
-        ("same", Reshape((-1, 16))),
+        ("same", Flatten()),
         ("drop", Dropout()),
         ("fc1", Linear(16, 5)),
+        ("bn", BatchNorm2d(5)),
         ("again", Reshape((0, 5))),
         ("fc2", Linear(5, 2)),
     ]
     net = drawn(Net(nodes))
     slid = net.convolutional((3, 3, 3))
-    assert [node.name for node in slid.nodes] == ["conv", "drop", "fc1", "fc2"]
+    assert [node.name for node in slid.nodes] == ["conv", "drop", "fc1", "bn", "fc2"]
     x = image(2, 3, 3, 3)
     np.testing.assert_allclose(slid(x)[:, :, 0, 0], net(x), rtol=1e-5)
     assert slid(image(1, 3, 5, 4)).shape == (1, 2, 3, 2)
@@ -318,6 +319,8 @@ def test_what_has_no_convolutional_form():
         Net([("flat", Flatten()), ("prob", Softmax()), ("fc", Linear(12, 2))]).convolutional((3, 2, 2))
     with pytest.raises(UsageError, match=r"pick: Vector\(\) makes \(1,4\): neither a map nor all of one"):
         Net([("pick", Vector()), ("fc", Linear(4, 2))]).convolutional((3, 2, 2))
+    with pytest.raises(UsageError, match=r"prob: Softmax\(axis 1 to the end\) does not do to maps"):
+        Net([("flat", Flatten()), ("fc", Linear(12, 2)), ("prob", Softmax(to_end=True))]).convolutional((3, 2, 2))
     with pytest.raises(UsageError, match=r"scale: LastAxis\(\) does not do to maps"):
         Net([("flat", Flatten()), ("fc", Linear(12, 2)), ("scale", LastAxis(2))]).convolutional((3, 2, 2))
     with pytest.raises(UsageError, match=r"gate: Gate\(\) reads a vector beside a map"):
