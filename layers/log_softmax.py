@@ -24,8 +24,10 @@ def log_softmax_forward(x, axis=1, to_end=False):
     """
     check_float(x=x)
     xp, axes = current().xp, axes_from(axis, to_end, x.shape)
-    s = x - x.max(axis=axes, keepdims=True) if x.size else x
-    out = s - xp.log(xp.exp(s).sum(axis=axes, keepdims=True))
+    out = x
+    if x.size:
+        s = x - x.max(axis=axes, keepdims=True)
+        out = s - xp.log(xp.exp(s).sum(axis=axes, keepdims=True))
     return out, LogSoftmaxCache(out, axes)
 
 
