@@ -8,7 +8,7 @@ from .base import Layer
 
 
 class ReLUCache(NamedTuple):
-    x: Any
+    out: Any  # positive exactly where x is, and kept anyway by the layer that reads it
 
 
 def relu_forward(x):
@@ -17,15 +17,16 @@ def relu_forward(x):
     x, out  any shape, float32 or float64
     """
     check_float(x=x)
-    return current().relu_forward(x), ReLUCache(x)
+    out = current().relu_forward(x)
+    return out, ReLUCache(out)
 
 
 def relu_backward(dout, cache):
-    """dx = dout where x > 0, else 0; the gradient at 0 is 0.
+    """dx = dout where x > 0, which is where out > 0, else 0; the gradient at 0 is 0.
 
     Gated, never multiplied: dout * (x > 0) would make -0.0 of a negative dout and NaN of an infinite one.
     """
-    return current().relu_backward(dout, cache.x)
+    return current().relu_backward(dout, cache.out)
 
 
 class ReLU(Layer):

@@ -88,36 +88,48 @@ class Net(StateMixin, TransformMixin):
 
     # Forward -------------------------------------------------------------------------------------------------------
 
-    def forward(self, x, until=None, train=False, rng=None):
+    def forward(self, x, until=None, train=False, rng=None, once=False):
         """Run the nodes in order; (out, tape).
 
         x       (N, C, H, W) of the net's dtype, as the net's preprocessing leaves it
         until   the node to stop at, the last one unless given; only what it depends on runs
         train   batch norm uses the batch's statistics and dropout drops, with rng (np.random.Generator)
+        once    keep only what one backward walk reads, and free it during that walk: about half the memory
         out     the output of `until`
         tape    every node's output and cache: what `backward` walks
         An error inside a layer names the node.
         """
-        last = self.nodes[-1].name if until is None else self[until].name
+        tape = Tape(self.input, x, once)
+        with self._on_backend():
+            for node, out, cache in self._steps(x, until, train, rng):
+                tape.append(Entry(node.name, node.layer, node.inputs, out.shape, None if once else out, cache))
+        return out, tape
+
+    def __call__(self, x, until=None):
+        """The output alone; nothing is kept for a backward walk."""
+        with self._on_backend():
+            for _node, output, _cache in self._steps(x, until):
+                out = output
+        return out
+
+    def _steps(self, x, until, train=False, rng=None):
+        """(node, out, cache) of each node that `until` depends on, in order; an output lives until its last reader."""
         if getattr(x, "dtype", None) != self.dtype:
             is_a = getattr(x, "dtype", type(x).__name__)
             raise DTypeError(f"{self.input} is {is_a}, the net computes in {self.dtype}; convert one with astype")
-        needed = self._ancestors(last)
-        tape = Tape(self.input, x)
-        with self._on_backend():
-            for node in self.nodes:
-                if node.name not in needed:
-                    continue
-                modes = {"train": train, "rng": rng} if node.layer.has_modes else {}
-                xs = [tape.out(name) for name in node.inputs]
-                with _naming(node.name):
-                    out, cache = node.layer.forward(*xs, **modes)
-                tape.append(Entry(node.name, node.layer, node.inputs, out, cache))
-        return tape.out(last), tape
-
-    def __call__(self, x, until=None):
-        """The output alone."""
-        return self.forward(x, until)[0]
+        needed = self._ancestors(self.nodes[-1].name if until is None else self[until].name)
+        running = [node for node in self.nodes if node.name in needed]
+        last_reader = {name: node.name for node in running for name in node.inputs}
+        outs = {self.input: x}
+        for node in running:
+            modes = {"train": train, "rng": rng} if node.layer.has_modes else {}
+            with _naming(node.name):
+                out, cache = node.layer.forward(*(outs[name] for name in node.inputs), **modes)
+            outs[node.name] = out
+            for name in set(node.inputs):
+                if last_reader[name] == node.name:
+                    del outs[name]
+            yield node, out, cache
 
     def _ancestors(self, name):
         """The names of the nodes that `name` depends on, itself included."""
@@ -148,14 +160,14 @@ class Net(StateMixin, TransformMixin):
         upstream = self._ancestors(start)
         if wrt and wrt != self.input and wrt not in upstream:
             raise UnknownNameError(f"node that {start!r} depends on, named", wrt, [self.input, *sorted(upstream)])
-        _check_gradient(f"{start}: dout", dout, tape.out(start))
+        _check_gradient(f"{start}: dout", dout, tape.shape(start))
         rule_of = resolve({**_context_rules.get().get(self, {}), **(rules or {})}, self.nodes)
         wanted = self._wanted(tape, wrt, params)
 
         # Gradients of outputs, each summed over its readers: reverse order reaches a node after all of them.
         waiting, grads = {start: dout}, {}
         with self._on_backend():
-            for entry in reversed(tape.entries):
+            for entry in tape.backward():
                 if entry.name not in waiting:
                     continue
                 d = waiting[entry.name] if entry.name == wrt else waiting.pop(entry.name)
@@ -227,14 +239,14 @@ def _apply(rule, dout, entry, tape):
     if len(dxs) != len(entry.inputs):
         raise ShapeError(f"{_name_of(rule)} returned {len(dxs)} arrays for {len(entry.inputs)} inputs")
     for name, dx in zip(entry.inputs, dxs):
-        _check_gradient(f"{_name_of(rule)}'s dx", dx, tape.out(name))
+        _check_gradient(f"{_name_of(rule)}'s dx", dx, tape.shape(name))
     return dxs
 
 
-def _check_gradient(what, gradient, output):
-    if getattr(gradient, "shape", None) != output.shape:
+def _check_gradient(what, gradient, shape):
+    if getattr(gradient, "shape", None) != shape:
         found = show(gradient.shape) if hasattr(gradient, "shape") else type(gradient).__name__
-        raise ShapeError(f"{what} is {found}, the output that it belongs to {show(output.shape)}")
+        raise ShapeError(f"{what} is {found}, the output that it belongs to {show(shape)}")
 
 
 def _name_of(rule):

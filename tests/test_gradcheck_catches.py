@@ -169,10 +169,10 @@ def test_nothing_but_kinks_is_no_success():
     "wrong",
     [
         lambda dout, cache: dout,
-        lambda dout, cache: np.where(cache.x > 0, 0, dout),
+        lambda dout, cache: np.where(cache.out > 0, 0, dout),
         lambda dout, cache: 0.5 * relu_backward(dout, cache),
         lambda dout, cache: np.where(dout > 0, relu_backward(dout, cache), 0),
-        lambda dout, cache: np.where(cache.x > 0.5, dout, 0),
+        lambda dout, cache: np.where(cache.out > 0.5, dout, 0),
         lambda dout, cache: relu_backward(dout, cache) + np.random.default_rng(0).standard_normal(dout.shape),
     ],
 )
@@ -186,7 +186,7 @@ def test_a_wrong_gradient_is_never_a_kink(wrong):
 def test_a_wrong_gradient_right_beside_a_kink_is_seen():
     x = np.array([2e-5, -2e-5, 1.0])
     right = gradcheck(ReLU(), x)
-    wrong = gradcheck(edited(ReLU(), backward_input=lambda dout, cache: np.where(cache.x > -1e-3, dout, 0)), x)
+    wrong = gradcheck(edited(ReLU(), backward_input=lambda dout, cache: np.where(cache.out > -1e-3, dout, 0)), x)
     assert right.ok and not wrong.ok and wrong.kinks == 0 and wrong.rows[0].where == "(1)"
 
 

@@ -29,9 +29,9 @@ def relu_deconvnet(dout, cache):
 def relu_guided(dout, cache):
     """dx = dout where x > 0 and dout > 0, else 0: the gradient's gate and the deconvnet's, one after the other.
 
-    dout, dx  any shape, that of cache.x
+    dout, dx  any shape, that of cache.out, which is positive exactly where x is
     """
-    return current().xp.where((dout > 0) & (cache.x > 0), dout, 0)
+    return current().xp.where((dout > 0) & (cache.out > 0), dout, 0)
 
 
 RULES = {

@@ -49,7 +49,8 @@ def train(images, labels, epochs=EPOCHS, seed=0):
         order = order[BATCH:]
         rate = RATE * min(1, (step + 1) / WARM_UP) * (1 + math.cos(math.pi * step / steps)) / 2
 
-        scores, tape = net.forward(to_input(moved(images[batch], rng)), until=net.scores, train=True, rng=rng)
+        x = to_input(moved(images[batch], rng))
+        scores, tape = net.forward(x, until=net.scores, train=True, rng=rng, once=True)
         loss, cache = softmax_cross_entropy_forward(scores, labels[batch])
         _, grads = net.backward(softmax_cross_entropy_backward(1.0, cache), tape, wrt=False)
         for key, w in weights.items():

@@ -53,7 +53,7 @@ def _gates(tape):
     for entry in tape:
         if isinstance(entry.layer, ReLU):
             name = entry.name if entry.inputs[0] in gates else entry.inputs[0]  # a max-pool has that name already
-            gates[name] = torch.from_numpy(entry.cache.x > 0)
+            gates[name] = torch.from_numpy(entry.out > 0)
         elif isinstance(entry.layer, MaxPool2d):
             gates[entry.name] = torch.from_numpy(entry.cache.argmax.astype(np.int64))
     return gates
