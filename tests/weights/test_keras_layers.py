@@ -188,7 +188,7 @@ def test_sums_products_and_joins(type_, flat, run):
 def test_a_sum_of_rows_whose_images_differ(run):
     x = draw(2, 2, 3, 2)
     made = [
-        files.layer("Reshape", "other", ["image"], target_shape=[3, 2, 2]),
+        files.layer("Reshape", "other", ["image"], target_shape=[2, 2, 3]),
         files.layer("Flatten", "a", ["image"]),
         files.layer("Flatten", "b", ["other"]),
         files.layer("Add", "sum", ["a", "b"]),
