@@ -46,7 +46,7 @@ def read(path):
         types[name] = type_
         for i, blob in enumerate(blobs):
             tensor = f"{name}.{i}"
-            array, legacy = _blob(blob, tensor)
+            array, legacy = blob_array(blob, tensor)
             tensors[tensor] = _without_ones(array, path, tensor, type_, i) if legacy else array
     if not tensors:
         raise FormatError(path, "no layer with weights in it: not a caffemodel, or one of a net that was never trained")
@@ -55,7 +55,7 @@ def read(path):
 
 def read_mean(path):
     """Read a `.binaryproto`, a mean image: path -> (C, H, W) float32, BGR, 0-255 as the net that it belongs to."""
-    array, _ = _blob(wire.Message(read_whole(path), path), "mean")
+    array, _ = blob_array(wire.Message(read_whole(path), path), "mean")
     if array.ndim == 4 and array.shape[0] == 1:
         array = array[0]
     if array.ndim != 3:
@@ -81,8 +81,12 @@ def _layer(layer, version):
     return name, type_, blobs
 
 
-def _blob(blob, tensor):
-    # BlobProto: legacy num 1 channels 2 height 3 width 4, data 5, shape 7, double_data 8. -> array, was it legacy
+def blob_array(blob, tensor):
+    """An array of a BlobProto: a Message -> (float32 array, whether its shape is the legacy one of four axes).
+
+    tensor  what errors call it
+    """
+    # BlobProto: legacy num 1 channels 2 height 3 width 4, data 5, shape 7, double_data 8.
     legacy, shape, is_legacy = [0, 0, 0, 0], [], False
     data = {5: bytearray(), 8: bytearray()}
     for number, kind, value in blob:
