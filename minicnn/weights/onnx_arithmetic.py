@@ -134,15 +134,19 @@ def _gemm(b, n):
     w = b.constant(n, 1).floats()
     if w.ndim != 2:
         raise n.error(f"B has shape {w.shape}, expected a matrix")
-    w = w if b_turned else w.T
-    w = w if alpha == 1 else w * np.float32(alpha)
+    w = _scaled(w if b_turned else w.T, alpha)
     F, D = w.shape
     if not n.has(2):
         return b.add(n, Linear(D, F, bias=False), [x], w=w)
     if b.is_constant(n, 2) and (c := b.constant(n, 2)).shape in ((), (1,), (F,), (1, 1), (1, F)):
         bias = np.ascontiguousarray(np.broadcast_to(c.floats().reshape(-1), (F,)))
-        return b.add(n, Linear(D, F), [x], w=w, b=bias if beta == 1 else bias * np.float32(beta))
+        return b.add(n, Linear(D, F), [x], w=w, b=_scaled(bias, beta))
     return _plus_c(b, n, b.add(n, Linear(D, F, bias=False), [x], part="product", w=w), beta)
+
+
+def _scaled(array, factor):
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused later, unless it is asked for
+        return array if factor == 1 else array * np.float32(factor)
 
 
 def _plus_c(b, n, product, beta):

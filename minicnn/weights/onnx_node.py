@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 from ..errors import FormatError
+from .onnx_tensor import MOST_INTEGER
 
 # AttributeProto's types.
 _FLOAT, _INT, _STRING, _TENSOR, _FLOATS, _INTS = 1, 2, 3, 4, 6, 7
@@ -53,7 +54,12 @@ class Operator:
 
     def int(self, name, default=_NEEDED):
         found = self._take(name, default, _INT)
-        return default if found is None else found.i
+        return default if found is None else self._small(name, found.i)
+
+    def _small(self, name, value):
+        if abs(value) >= MOST_INTEGER:
+            raise self.error(f"{name} is {value}: too large")
+        return value
 
     def flag(self, name, default):
         """An int that is 0 or 1, as a bool."""
@@ -75,7 +81,7 @@ class Operator:
 
     def ints(self, name, default=_NEEDED, length=None):
         found = self._take(name, default, _INTS)
-        values = default if found is None else found.ints
+        values = default if found is None else tuple(self._small(name, value) for value in found.ints)
         if length is not None and len(values) != length:
             raise self.error(f"{name} has {len(values)} numbers, expected {length}")
         return values

@@ -12,6 +12,7 @@ _DIMS, _TYPE, _SEGMENT, _NAME, _RAW, _EXTERNAL, _LOCATION = 1, 2, 3, 8, 9, 13, 1
 _FLOATS, _INT32, _INT64, _DOUBLES = 4, 5, 7, 10
 _DATA = (_FLOATS, _INT32, 6, _INT64, _RAW, _DOUBLES, 11)  # 6 strings, 11 uint64: read nowhere
 _MOST_INTEGERS = 1024  # of a shape, axes or pads
+MOST_INTEGER = 1 << 31  # of a size that can be computed
 
 # DataType: its name, how raw_data holds it, the field that holds it otherwise
 _TYPES = {
@@ -52,6 +53,8 @@ class Constant:
             raise FormatError(self.file, f"shape {self.shape} where a list of integers is expected", self.name)
         if (array := self.values()).dtype != np.int64:
             raise FormatError(self.file, "floating numbers where integers are expected", self.name)
+        if not ((-MOST_INTEGER < array) & (array < MOST_INTEGER)).all():
+            raise FormatError(self.file, "an integer too large for a size", self.name)
         return array.reshape(-1).tolist()
 
 

@@ -17,7 +17,7 @@ from .onnx_node import Unread
 
 
 def _conv(b, n):
-    x, w, bias = b.data(n, 0), b.constant(n, 1), b.constant(n, 2)
+    x, w, bias = _image(b, n), b.constant(n, 1), b.constant(n, 2)
     kernel = _kernel_of(n, w)
     groups = n.int("group", 1)
     stride, dilation = _steps(n)
@@ -28,7 +28,7 @@ def _conv(b, n):
 
 
 def _conv_transpose(b, n):
-    x, w, bias = b.data(n, 0), b.constant(n, 1), b.constant(n, 2)
+    x, w, bias = _image(b, n), b.constant(n, 1), b.constant(n, 2)
     kernel = _kernel_of(n, w)
     groups = n.int("group", 1)
     stride, dilation = _steps(n)
@@ -39,7 +39,7 @@ def _conv_transpose(b, n):
 
 
 def _max_pool(b, n):
-    x, kernel = b.data(n, 0), _pool_kernel(n)
+    x, kernel = _image(b, n), _pool_kernel(n)
     stride, dilation = _steps(n, dilated=n.opset >= 10)
     ceil_mode = n.opset >= 10 and n.flag("ceil_mode", 0)
     order = "column" if n.opset >= 8 and n.flag("storage_order", 0) else "row"
@@ -52,7 +52,7 @@ def _max_pool(b, n):
 
 
 def _average_pool(b, n):
-    x, kernel = b.data(n, 0), _pool_kernel(n)
+    x, kernel = _image(b, n), _pool_kernel(n)
     stride, dilation = _steps(n, dilated=n.opset >= 19)
     ceil_mode = n.opset >= 10 and n.flag("ceil_mode", 0)
     padded = n.flag("count_include_pad", 0)
@@ -62,12 +62,7 @@ def _average_pool(b, n):
 
 
 def _global(layer):
-    def pool(b, n):
-        x = b.data(n, 0)
-        _two_axes(n, len(x.shape) - 2)
-        return b.add(n, layer(), [x])
-
-    return pool
+    return lambda b, n: b.add(n, layer(), [_image(b, n)])
 
 
 def _lrn(b, n):
@@ -75,7 +70,7 @@ def _lrn(b, n):
     if size % 2 == 0:
         raise n.error(f"size {size} is even, and it is not agreed which side is longer")
     layer = LRN(size, n.float("alpha", 1e-4), n.float("beta", 0.75), n.float("bias", 1.0))
-    return b.add(n, layer, [b.data(n, 0)])
+    return b.add(n, layer, [_image(b, n)])
 
 
 OPERATORS = {
@@ -87,6 +82,12 @@ OPERATORS = {
     "GlobalMaxPool": _global(GlobalMaxPool),
     "LRN": _lrn,
 }
+
+
+def _image(b, n):
+    x = b.data(n, 0)
+    _two_axes(n, len(x.shape) - 2)
+    return x
 
 
 def _two_axes(n, axes):
@@ -111,7 +112,10 @@ def _pool_kernel(n):
 
 
 def _steps(n, dilated=True):
-    return n.ints("strides", (1, 1), length=2), n.ints("dilations", (1, 1), length=2) if dilated else (1, 1)
+    steps = n.ints("strides", (1, 1), length=2), n.ints("dilations", (1, 1), length=2) if dilated else (1, 1)
+    if min(map(min, steps)) < 1:
+        raise n.error(f"strides and dilations {steps}, expected numbers above 0")
+    return steps
 
 
 def _params(w, bias):
