@@ -1,5 +1,6 @@
 """Numbers held between two bounds."""
 
+from math import inf
 from typing import Any, NamedTuple
 
 from ..kernels import current
@@ -37,11 +38,8 @@ def clip_backward(dout, cache):
     """
     x, low, high = cache
     check_dout(dout, x.shape, x=x)
-    passes = x == x  # False where x is NaN
-    if low is not None:
-        passes &= x >= low
-    if high is not None:
-        passes &= x <= high
+    low, high = -inf if low is None else low, inf if high is None else high
+    passes = (x >= low) & (x <= high)
     return current().xp.where(passes, dout, dout.dtype.type(0))
 
 
