@@ -60,7 +60,7 @@ def read(path):
 def parse(text, file):
     """The Fields of a text; file: what errors name."""
     parser = _Parser(text, file)
-    return parser.message("", depth=0)
+    return parser.message("", depth=0, begins=1)
 
 
 class _Parser:
@@ -93,10 +93,10 @@ class _Parser:
     def shown(self):
         return repr(self.token[:40]) if self.token else "the end of the file"
 
-    def message(self, end, depth):
+    def message(self, end, depth, begins):
         if depth > _MOST_DEPTH:
             raise self.error(f"messages nested more than {_MOST_DEPTH} deep")
-        fields, begins = [], self.line
+        fields = []
         while self.token != end:
             if not self.token:
                 raise self.error(f"ends before the message that begins in line {begins}: truncated")
@@ -131,7 +131,7 @@ class _Parser:
         if self.token in ("{", "<"):
             end = _ENDS[self.token]
             self.advance()
-            value = self.message(end, depth + 1)
+            value = self.message(end, depth + 1, line)
             self.advance()
         elif has_colon:
             value = self.scalar()
