@@ -1,10 +1,13 @@
 """ONNX's operators that move numbers and compute none. Those that move a constant are done at once."""
 
+from math import prod
+
 import numpy as np
 
 from ..layers import Concat, Flatten, Identity, Pad, Reshape, Squeeze, Transpose, Unsqueeze
 from .checkpoint import count
-from .onnx_tensor import Constant
+from .onnx_folding import fold
+from .onnx_tensor import MOST_INTEGERS, Constant
 
 _PAD_MODES = ("constant", "reflect", "edge")
 
@@ -22,7 +25,7 @@ def _moving(make_layer):
         count(n.file, constant.name, shape)
         array = constant.values()
         array = array.transpose(layer.axes) if isinstance(layer, Transpose) else array.reshape(shape)
-        return Constant(n.file, n.outputs[0] if n.wants(0) else n.name, array)
+        return Constant(n.file, n.output, array)
 
     return translate
 
@@ -94,14 +97,23 @@ def _pad(b, n):
 
 
 def _concat(b, n):
+    axis = n.int("axis")
+    if _are_shapes(b, n):
+        return fold(b, n, lambda *arrays: np.concatenate(arrays, axis))
     xs = b.all_data(n)
-    return b.add(n, Concat(n.axis(n.int("axis"), len(xs[0].shape))), xs)
+    return b.add(n, Concat(n.axis(axis, len(xs[0].shape))), xs)
+
+
+def _are_shapes(b, n):
+    """Whether all inputs are integers that the graph holds, and not many."""
+    constants = [b.constant(n, i) for i in range(len(n.inputs)) if b.is_constant(n, i)]
+    small = sum(prod(constant.shape) for constant in constants) <= MOST_INTEGERS
+    return small and len(constants) == len(n.inputs) and all(c.values().dtype == np.int64 for c in constants)
 
 
 def _constant(b, n):
-    name = n.outputs[0] if n.wants(0) else n.name
     kinds = {
-        "value": lambda: n.tensor("value", name).values(),
+        "value": lambda: n.tensor("value").values(),
         "value_float": lambda: np.float32(n.float("value_float")).reshape(()),
         "value_floats": lambda: np.array(n.floats("value_floats"), np.float32),
         "value_int": lambda: np.array(n.int("value_int"), np.int64),
@@ -110,7 +122,7 @@ def _constant(b, n):
     found = [name for name in n.attributes if name in kinds]
     if len(n.attributes) != 1 or not found:
         raise n.error(f"attributes {', '.join(n.attributes) or 'none'}, expected one of {', '.join(kinds)}")
-    return Constant(n.file, name, kinds[found[0]]())
+    return Constant(n.file, n.output, kinds[found[0]]())
 
 
 OPERATORS = {

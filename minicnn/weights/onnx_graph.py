@@ -18,14 +18,14 @@ from ..kernels.errors import MinicnnError
 from ..kernels.shapes import show
 from ..layers import Constant as ConstantLayer
 from ..layers import Identity
-from . import onnx_arithmetic, onnx_axes, onnx_windows
+from . import onnx_arithmetic, onnx_axes, onnx_folding, onnx_windows
 from .checkpoint import Checkpoint, Graph, count
 from .onnx_node import Data, Operator, Unread
 from .onnx_tensor import FLOATING, Constant
 
 DOMAINS = ("", "ai.onnx")
 OLDEST, LATEST = 7, 28  # before 7 arithmetic broadcast by other rules; after 28 nobody has looked yet
-_OPERATORS = {**onnx_windows.OPERATORS, **onnx_arithmetic.OPERATORS, **onnx_axes.OPERATORS}
+_OPERATORS = {k: v for m in (onnx_windows, onnx_arithmetic, onnx_axes, onnx_folding) for k, v in m.OPERATORS.items()}
 _PROBES = 1 << 20, 1 << 21  # sizes that stand for an open one; what depends on it differs between the two
 _MOST_LETTERS = 200  # of a name
 _SPARE = 64 << 20  # bytes

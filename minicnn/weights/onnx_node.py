@@ -89,12 +89,12 @@ class Operator:
     def floats(self, name):
         return self._take(name, _NEEDED, _FLOATS).floats
 
-    def tensor(self, name, called):
-        """A Tensor; its own name is empty mostly, so it is called otherwise."""
+    def tensor(self, name):
+        """A Tensor; its own name is empty mostly, so it is called as the output."""
         tensor = self._take(name, _NEEDED, _TENSOR).t
         if tensor is None:
             raise self.error(f"{name} is empty")
-        tensor.name = called
+        tensor.name = self.output
         return tensor
 
     def axis(self, axis, rank):
@@ -117,6 +117,11 @@ class Operator:
     def wants(self, index):
         """Whether an output has a name."""
         return index < len(self.outputs) and self.outputs[index] != ""
+
+    @property
+    def output(self):
+        """What its first output is called."""
+        return self.outputs[0] if self.wants(0) else self.name
 
     def finish(self):
         """Raises where an attribute or an input was not taken."""

@@ -11,7 +11,7 @@ from .checkpoint import bfloat16, count, to_float32
 _DIMS, _TYPE, _SEGMENT, _NAME, _RAW, _EXTERNAL, _LOCATION = 1, 2, 3, 8, 9, 13, 14
 _FLOATS, _INT32, _INT64, _DOUBLES = 4, 5, 7, 10
 _DATA = (_FLOATS, _INT32, 6, _INT64, _RAW, _DOUBLES, 11)  # 6 strings, 11 uint64: read nowhere
-_MOST_INTEGERS = 1024  # of a shape, axes or pads
+MOST_INTEGERS = 1024  # of a shape, axes or pads
 MOST_INTEGER = 1 << 31  # of a size that can be computed
 
 # DataType: its name, how raw_data holds it, the field that holds it otherwise
@@ -24,7 +24,7 @@ _TYPES = {
     11: ("DOUBLE", "<f8", _DOUBLES),
     16: ("BFLOAT16", "<u2", _INT32),  # its bits
 }
-_WHOLE = (6, 7, 9)
+WHOLE = (6, 7, 9)
 FLOATING = (1, 10, 11, 16)
 
 
@@ -49,7 +49,7 @@ class Constant:
         return array
 
     def integers(self):
-        if len(self.shape) > 1 or prod(self.shape) > _MOST_INTEGERS:
+        if len(self.shape) > 1 or prod(self.shape) > MOST_INTEGERS:
             raise FormatError(self.file, f"shape {self.shape} where a list of integers is expected", self.name)
         if (array := self.values()).dtype != np.int64:
             raise FormatError(self.file, "floating numbers where integers are expected", self.name)
@@ -96,7 +96,7 @@ class Tensor(Constant):
             values = self._fixed(name, code, _RAW if _RAW in self.data else field)
         else:
             values = self._varints(name, np.dtype(code), field)
-        if self.type in _WHOLE:
+        if self.type in WHOLE:
             return values.astype(np.int64)
         return bfloat16(values) if self.type == 16 else to_float32(values)
 

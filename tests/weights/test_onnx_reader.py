@@ -192,6 +192,33 @@ def test_integers_are_moved_too(read):
     assert graph.nodes[0][1].config["shape"] == (12,)
 
 
+def test_pads_that_an_exporter_computes(run):
+    """PyTorch's chain: zeros behind the pads of the last axes, then pairs from the back, then begins and ends."""
+    nodes = [
+        node("ConstantOfShape", "four", "zeros", value=tensor("", np.int64([0]))),
+        node("Concat", "given zeros", "all", axis=0),
+        node("Reshape", "all pairs", "paired"),
+        node("Slice", "paired back first zero back", "turned"),
+        node("Transpose", "turned", "begins_ends", perm=[1, 0]),
+        node("Reshape", "begins_ends back", "wide"),
+        node("Cast", "wide", "pads", to=7),
+        node("Pad", "x pads", "y", "pad"),
+    ]
+    integers = {"four": [4], "pairs": [-1, 2], "back": [-1], "zero": [0], "first": [-(2**63) + 1]}
+    constants = [tensor(name, np.int64(value)) for name, value in integers.items()]
+    constants.append(tensor("given", np.int32([1, 2, 0, 4])))
+    x = np.ones((1, 3, 3, 2), np.float32)
+    net, out = run(model(nodes, constants, inputs=[("x", x.shape)]), x)
+    assert [n.name for n in net.nodes] == ["pad"]
+    np.testing.assert_array_equal(out, np.pad(x, ((0, 0), (0, 0), (0, 4), (1, 2))))
+
+
+def test_a_slice_without_steps(read):
+    nodes = [node("Slice", "long", "s", starts=[1], ends=[99], axes=[-1]), node("Reshape", "x s", "y")]
+    graph = read(model(nodes, [tensor("long", np.int64([7, 2, 6]))], opset=9, inputs=[("x", (3, 4))])).graph
+    assert graph.nodes[0][1].config["shape"] == (2, 6)
+
+
 @pytest.mark.parametrize(
     "attribute, expected",
     [
