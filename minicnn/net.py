@@ -11,7 +11,7 @@ from . import kernels
 from .errors import MinicnnError, UnknownNameError
 from .kernels.errors import DTypeError, ShapeError
 from .kernels.shapes import show
-from .layers import Softmax
+from .layers import LogSoftmax, Softmax
 from .rules import resolve
 from .state import StateMixin
 from .summary import summarise
@@ -80,9 +80,9 @@ class Net(StateMixin, TransformMixin):
 
     @property
     def scores(self):
-        """The name of the node that holds the class scores: the last one before the softmax."""
+        """The name of the node that holds the class scores: the last one before the softmax or its logarithm."""
         name = self.nodes[-1].name
-        while isinstance(self[name].layer, Softmax) and self[name].inputs[0] != self.input:
+        while isinstance(self[name].layer, (Softmax, LogSoftmax)) and self[name].inputs[0] != self.input:
             name = self[name].inputs[0]
         return name
 

@@ -13,7 +13,8 @@ from minicnn.meta import Meta
 
 LAYERS = (
     "conv2d linear relu leakyrelu sigmoid tanh maxpool2d avgpool2d globalavgpool lrn batchnorm2d dropout flatten "
-    "concat add softmax softmaxcrossentropy hinge logistic squarederror"
+    "concat add softmax softmaxcrossentropy hinge logistic squarederror convtranspose2d globalmaxpool prelu elu clip "
+    "logsoftmax reshape transpose squeeze unsqueeze pad subtract multiply divide constant identity mean matmul"
 )
 
 

@@ -8,7 +8,7 @@ import pytest
 from minicnn import Net, kernels
 from minicnn.errors import MinicnnError, UnknownNameError
 from minicnn.kernels.errors import DTypeError, ShapeError
-from minicnn.layers import Conv2d, ReLU, Softmax
+from minicnn.layers import Conv2d, LogSoftmax, ReLU, Softmax
 from minicnn.layers.base import Layer
 
 
@@ -188,6 +188,7 @@ def test_many_threads_share_one_net():
 
 def test_scores_are_the_node_before_the_softmax():
     assert Net([("fc", Double()), ("prob", Softmax())]).scores == "fc"
+    assert Net([("fc", Double()), ("prob", LogSoftmax())]).scores == "fc"
     assert Net([("fc", Double()), ("tail", Double())]).scores == "tail"
 
 
