@@ -1,4 +1,4 @@
-"""Memory that is used again: by the next array of its size, and never while anything looks at it."""
+"""Memory that is used again: by the next array that fits, and never while anything looks at it."""
 
 import gc
 import threading
@@ -8,13 +8,12 @@ import pytest
 
 from minicnn.kernels.numba_cpu import memory
 
-SHAPE = (300, 1000)  # 1.2 MB of float32, a size of which no other test has any
+SHAPE = (300, 1000)  # 1.2 MB of float32
 
 
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch):
-    for name, value in (("_kept", memory.OrderedDict()), ("_by_size", {}), ("_bytes", 0)):
-        monkeypatch.setattr(memory, name, value)
+    monkeypatch.setattr(memory, "_slabs", [])
     yield
     gc.collect()
 
@@ -32,7 +31,7 @@ def test_it_is_what_np_empty_gives():
         assert (a == 3).all()
 
 
-def test_freed_memory_is_used_again_for_the_same_size():
+def test_freed_memory_is_used_again():
     a = memory.empty(SHAPE, "float32")
     where = address(a)
     del a
@@ -58,14 +57,70 @@ def test_small_arrays_are_left_to_the_c_library():
     assert memory.empty((4, 5), "float32").base is None
 
 
-def test_what_is_kept_is_bounded_and_the_oldest_goes(monkeypatch):
+def free():
+    return [slab.free for slab in memory._slabs]
+
+
+def test_neighbours_join(monkeypatch):
+    monkeypatch.setattr(memory, "SLAB_BYTES", 4 * 1_200_000)
+    arrays = [memory.empty(SHAPE, "float32") for _ in range(4)]
+    places = [address(a) for a in arrays]
+    assert places == [places[0] + i * 1_200_000 for i in range(4)] and free() == [[]]
+    for i, expected in (
+        (1, [(1_200_000, 2_400_000)]),
+        (3, [(1_200_000, 2_400_000), (3_600_000, 4_800_000)]),
+        (2, [(1_200_000, 4_800_000)]),
+        (0, [(0, 4_800_000)]),
+    ):
+        arrays[i] = None
+        assert free() == [expected]
+    assert address(memory.empty((1200, 1000), "float32")) == places[0]
+
+
+def test_the_first_range_that_fits_is_taken(monkeypatch):
+    monkeypatch.setattr(memory, "SLAB_BYTES", 6 * 1_200_000)
+    arrays = [memory.empty(SHAPE, "float32") for _ in range(6)]
+    places = [address(a) for a in arrays]
+    arrays[0] = arrays[2] = arrays[3] = None
+    pair = memory.empty((600, 1000), "float32")
+    single = memory.empty(SHAPE, "float32")
+    assert (address(pair), address(single)) == (places[2], places[0])
+    assert len(memory._slabs) == 1
+
+
+def test_random_arrays_never_overlap(monkeypatch):
+    monkeypatch.setattr(memory, "SLAB_BYTES", 8_000_000)
+    rng, alive = np.random.default_rng(0), {}
+    for step in range(2000):
+        if alive and rng.random() < 0.5:
+            mark = list(alive)[rng.integers(len(alive))]
+            assert (alive.pop(mark) == mark).all()
+        else:
+            alive[step] = memory.empty((int(rng.integers(65_536, 500_000)),), "int32")
+            alive[step][:] = step
+            assert address(alive[step]) % memory.ALIGNMENT == 0
+        if len(alive) > 20:
+            alive.clear()
+    alive.clear()
+    gc.collect()
+    assert all(slab.unused for slab in memory._slabs)
+
+
+def test_what_is_kept_is_bounded(monkeypatch):
+    monkeypatch.setattr(memory, "SLAB_BYTES", 1_000_000)
     monkeypatch.setattr(memory, "KEPT_BYTES", 3_000_000)
-    first, second, third = (memory.empty((n, 1000), "float32") for n in (301, 302, 303))
-    last = address(third)
-    del first, second, third
-    assert memory._bytes == (302 + 303) * 4000
-    assert sorted(m.size for m in memory._kept.values()) == [302 * 4000, 303 * 4000]
-    assert address(memory.empty((303, 1000), "float32")) == last
+    first, second, third = (memory.empty(SHAPE, "float32") for _ in range(3))
+    assert [slab.size for slab in memory._slabs] == [1_200_000] * 3  # in use, whatever the bound says
+    del second
+    assert len(memory._slabs) == 2
+    del first, third
+    assert len(memory._slabs) == 2 and all(slab.unused for slab in memory._slabs)
+
+
+def test_memory_that_there_is_not():
+    with pytest.raises(MemoryError):
+        memory.empty((1 << 50,), "float32")
+    assert memory._slabs == []
 
 
 def test_many_threads_never_share_memory():
