@@ -57,9 +57,6 @@ class Builder:
         make = _LAYERS.get(layer.type, caffe_several.LAYERS.get(layer.type))
         if make is None:
             raise layer.error("this layer is not supported")
-        for blob, read in zip(layer.bottoms, inputs):
-            if read is None:
-                raise layer.error(f"it reads {blob[:80]!r}, which no layer before it makes when the net is tested")
         if len(layer.tops) != 1 or not inputs or (len(inputs) > 1 and layer.type in _LAYERS):
             raise layer.error(f"it reads {len(inputs)} and writes {len(layer.tops)} blobs, which is not supported")
         if not layer.name:

@@ -21,8 +21,8 @@ _NO_OUTPUT = ("Accuracy", "Silence", "HDF5Output")
 class Wired(NamedTuple):
     """A layer that stays.
 
-    inputs   what it reads: the number of a layer in Wiring.layers, the name of a blob of an image, or None for a blob
-             that nothing makes
+    inputs   what it reads: the number of a layer in Wiring.layers, or the name of the image's blob; None, a blob that
+             nothing makes, only where the layer is not needed
     """
 
     layer: Layer
@@ -74,13 +74,8 @@ def wire_up(description):
             makers.update(dict.fromkeys(layer.tops, len(layers)))
             layers.append(Wired(layer, reads))
     needed, loss = _needed(description.file, layers, losses)
-    read = {name for i in needed for name in layers[i].inputs if isinstance(name, str)}
-    if len(read) != 1:
-        raise FormatError(
-            description.file, f"a net has one image, this one reads {' and '.join(sorted(read))[:200] or 'none'}"
-        )
-    input = read.pop()
-    return Wiring(layers, needed, loss, images[input][0], input, images[input][1])
+    read = _images_of(description.file, [layers[i] for i in needed])
+    return Wiring(layers, needed, loss, images[read][0], read, images[read][1])
 
 
 def _is_tested(layer):
@@ -123,6 +118,20 @@ def _needed(file, layers, losses):
             found.add(i)
             waiting += [name for name in layers[i].inputs if isinstance(name, int)]
     return sorted(found), loss
+
+
+def _images_of(file, layers):
+    """The blob of the one image that these layers read."""
+    read = set()
+    for layer, inputs in layers:
+        for blob, maker in zip(layer.bottoms, inputs):
+            if maker is None:
+                raise layer.error(f"it reads {blob[:80]!r}, which no layer before it makes when the net is tested")
+            if isinstance(maker, str):
+                read.add(maker)
+    if len(read) != 1:
+        raise FormatError(file, f"a net has one image, this one reads {' and '.join(sorted(read))[:200] or 'none'}")
+    return read.pop()
 
 
 def _data_shapes(layer):
