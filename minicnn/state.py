@@ -54,7 +54,7 @@ class StateMixin:
         """
         if self.frozen:
             raise MinicnnError("the net is frozen: its parameters cannot be loaded again")
-        expected = self._expected_shapes()
+        expected = self.state_shapes()
         missing = [key for key in expected if key not in state]
         unexpected = [key for key in state if key not in expected]
         if strict and (missing or unexpected):
@@ -68,7 +68,8 @@ class StateMixin:
                 into.update({k: xp.array(state[f"{name}.{k}"], self.dtype) for k in shapes if f"{name}.{k}" in state})
         return KeyMismatch(missing, unexpected)
 
-    def _expected_shapes(self):
+    def state_shapes(self):
+        """{"node.name": shape} of all parameters and buffers, whether they exist yet or not."""
         return {
             f"{name}.{key}": tuple(shape)
             for name, layer in self.layers().items()

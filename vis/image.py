@@ -95,8 +95,9 @@ def preprocess(image, meta):
 
         x = (pixel / 255 * range - mean) / std      in the net's channel order
 
-    The size comes first, bilinearly: "crop" makes the shorter side `resize_to`, "squash" both; then the centre is cut
-    out. Only the part that is kept is ever computed, so an extreme shape costs no memory.
+    The size comes first: "crop" makes the shorter side `resize_to`, "squash" both; then the centre is cut out. Only the
+    part that is kept is ever computed, so an extreme shape costs no memory. Where the net has a mean image, each pixel
+    has a mean of its own.
 
     image  what `to_rgb` takes
     meta   the net's, a `minicnn.meta.Meta`
@@ -113,12 +114,19 @@ def preprocess(image, meta):
     # The kept part, in pixels of the picture as it is.
     sx, sy = image.width / width, image.height / height
     box = (left * sx, top * sy, min((left + W) * sx, image.width), min((top + H) * sy, image.height))
-    image = image.resize((W, H), Image.Resampling.BILINEAR, box=box)
+    image = image.resize((W, H), Image.Resampling[meta.interpolation.upper()], box=box)
     pixels = np.asarray(image, np.float64).reshape(H, W, -1)
     if meta.channel_order == "BGR":
         pixels = pixels[:, :, ::-1]
-    x = (pixels / 255 * meta.range - meta.mean) / meta.std
+    x = (pixels / 255 * meta.range - _mean(meta, (H, W))) / meta.std
     return np.ascontiguousarray(x.transpose(2, 0, 1)[None], np.float32)
+
+
+def _mean(meta, size):
+    """(C,), or (H, W, C) of the mean image, which belongs to images of the net's own size (H, W) alone."""
+    if meta.mean_image is None or tuple(size) != meta.input_size[1:]:
+        return meta.mean
+    return meta.mean_image.values.transpose(1, 2, 0).astype(np.float64)
 
 
 def _resized(size, meta):
@@ -133,7 +141,7 @@ def deprocess(x, meta):
 
         pixel = (x * std + mean) / range * 255      rounded; below 0 becomes 0, above 255 becomes 255
 
-    x       (N, C, H, W), any H and W
+    x       (N, C, H, W), any H and W; a mean image is added to images of its own size, the mean to others
     pixels  (N, H, W, 3) uint8, RGB; a net that sees greys gives three equal channels
     Raises ShapeError for another C, ImageError for NaN or infinite values, MinicnnError where the net has no meta.
     """
@@ -142,7 +150,7 @@ def deprocess(x, meta):
     if x.ndim != 4 or x.shape[1] != meta.input_size[0]:
         raise ShapeError(f"x is {show(x.shape)}, the net's images (N,{meta.input_size[0]},H,W)")
     check_finite("x", x)
-    pixels = (x.transpose(0, 2, 3, 1).astype(np.float64) * meta.std + meta.mean) / meta.range * 255
+    pixels = (x.transpose(0, 2, 3, 1).astype(np.float64) * meta.std + _mean(meta, x.shape[2:])) / meta.range * 255
     if meta.channel_order == "BGR":
         pixels = pixels[..., ::-1]
     pixels = np.uint8(np.clip(np.round(pixels), 0, 255))
@@ -171,4 +179,7 @@ def save_png(image, path):
 def require_meta(meta):
     """Raises MinicnnError where a net's meta is None."""
     if meta is None:
-        raise MinicnnError("this net has no meta: it does not say how pixels become its input")
+        raise MinicnnError(
+            "this net has no meta, so it does not say how pixels become its input: set net.meta, or convert its file "
+            "with `minicnn models import FILE --channel-order ... --range ...`"
+        )

@@ -10,9 +10,9 @@ import numpy as np
 
 from .. import kernels, zoo
 from ..errors import MissingFileError, UnknownNameError
-from ..vis.image import preprocess, read_image
+from ..vis.image import preprocess, read_image, require_meta
 from ..vis.progress import StoppedEarly
-from ..weights import store
+from ..weights import places, store
 
 log = logging.getLogger("minicnn")
 
@@ -37,14 +37,14 @@ def _anything_compiled():
 
 
 def find_weights(model):
-    """The file of a name or a path, as `store.find`.
+    """The file of a name or a path, as `places.find`.
 
     Raises UnknownNameError, with the nearest names, for a name that is not even an architecture's: it is misspelt.
     """
     try:
-        return store.find(model)
+        return places.find(model)
     except MissingFileError:
-        known = sorted({*zoo.names(), *store.available()})
+        known = sorted({*zoo.names(), *places.available()})
         is_path = os.path.dirname(model) or Path(model).suffix[1:].isalpha()
         if is_path or model in known:
             raise
@@ -55,7 +55,7 @@ def load_net(args):
     """(net, path) of args.model."""
     path = find_weights(args.model)
     net = store.load(path)
-    log.info("net: %s from %s", net.meta.architecture, path)
+    log.info("net: %s from %s", net.meta.architecture if net.meta else "unnamed", path)
     return net, path
 
 
@@ -65,12 +65,17 @@ def read_batch(paths, net):
 
 
 def describe(meta):
-    """A net's preprocessing in one line."""
+    """A net's preprocessing in one line; raises MinicnnError where it is not known."""
+    require_meta(meta)
     _, H, W = meta.input_size
     how = "shorter side" if meta.resize == "crop" else "both sides"
-    mean, std = (", ".join(f"{value:g}" for value in values) for values in (meta.mean, meta.std))
-    size = f"{how} to {meta.resize_to}, centre {H}x{W}"
-    return f"{meta.channel_order}; {size}; (pixel / 255 * {meta.range:g} - ({mean})) / ({std})"
+    size = f"{how} to {meta.resize_to} ({meta.interpolation}), centre {H}x{W}"
+    mean = f"({_listed(meta.mean)})" if meta.mean_image is None else f"mean image (about {_listed(meta.mean)})"
+    return f"{meta.channel_order}; {size}; (pixel / 255 * {meta.range:g} - {mean}) / ({_listed(meta.std)})"
+
+
+def _listed(values):
+    return ", ".join(f"{value:g}" for value in values)
 
 
 @contextmanager

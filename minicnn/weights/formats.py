@@ -25,6 +25,11 @@ def read(path):
 
     Raises MissingFileError if it is not there, FormatError if it is not a weight file that minicnn can read.
     """
+    return reader(path).read(path)
+
+
+def reader(path):
+    """The module that reads a file; raises as `read` does."""
     require_file(path)
     try:
         with open(path, "rb") as file:
@@ -33,9 +38,13 @@ def read(path):
         raise FormatError(path, f"cannot be read: {error.strerror}") from error
     for module in formats():
         if module.sniff(head):
-            return module.read(path)
-    for start, reason in _NOT_WEIGHTS.items():
-        if head.lstrip().startswith(start):
-            raise FormatError(path, reason)
+            return module
     known = sorted({suffix for module in formats() for suffix in module.SUFFIXES})
-    raise FormatError(path, f"empty or not a weight file that minicnn can read ({', '.join(known)})")
+    reason = what_instead(head) or f"empty or not a weight file that minicnn can read ({', '.join(known)})"
+    raise FormatError(path, reason)
+
+
+def what_instead(head):
+    """What a file that begins with these bytes is instead of weights, in words, or None if nothing is known of it."""
+    found = (reason for start, reason in _NOT_WEIGHTS.items() if head.lstrip().startswith(start))
+    return next(found, None)

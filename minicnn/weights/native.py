@@ -17,7 +17,7 @@ from safetensors.numpy import save as _to_bytes
 
 from .. import kernels
 from ..errors import FormatError, MinicnnError
-from ..files import read_whole, write_whole
+from ..files import read_whole, require_file, write_whole
 from ..mean_image import MeanImage
 from ..meta import Meta
 from . import graph_json
@@ -66,6 +66,19 @@ def read(path):
     meta = _meta(path, metadata, arrays.pop(_MEAN_IMAGE, None))
     graph = Graph(nodes, input, meta and meta.input_size)
     return Checkpoint(FORMAT, arrays, meta=meta, graph=graph, dtype=dtype)
+
+
+def read_meta(path):
+    """The Meta of a file of minicnn's without its mean image, or None; reads the header alone, and checks no more."""
+    require_file(path)
+    with open(path, "rb") as file:
+        head = file.read(8)
+        data = head + file.read(min(_header_end(head) - 8, _MOST_HEADER))
+    try:
+        metadata = _metadata(path, data)
+        return _meta(path, metadata, None) if _GRAPH in metadata else None
+    except FormatError:
+        return None
 
 
 def save(path, net):

@@ -27,6 +27,7 @@ class Entry:
     labels      their names, where they need no file
     ignored     how tensors begin that such files hold beside the net
     older       (pattern, replacement): how names in older files become those of `sources`
+    files       the weights that are published, a tuple of `file.File`; the first one is what people usually mean
     """
 
     name: str
@@ -40,6 +41,7 @@ class Entry:
     labels: tuple = ()
     ignored: tuple = ()
     older: tuple = ()
+    files: tuple = ()
 
     def build(self, classes=None):
         """The net without parameters; it knows its default preprocessing."""
@@ -48,10 +50,11 @@ class Entry:
         default = next(iter(self.preprocess.values()))
         return Net(self.nodes(classes), meta=Meta(architecture=self.name, classes=labels, **default))
 
-    def map_names(self, fmt, tensors):
+    def map_names(self, fmt, tensors, wanted=None):
         """{our parameter: array} from a file's {tensor: array}.
 
-        fmt  "caffe" or "torch": whose names they are
+        fmt     "caffe" or "torch": whose names they are
+        wanted  our parameters that the file must hold: all of them, unless it is for a part of the net
         Raises FormatError if no such file fits the net, if a tensor is missing, or one is left over.
         """
         what = f"{fmt} weights for {self.name}"
@@ -60,13 +63,13 @@ class Entry:
         theirs = self.sources[fmt](self.build())
         if self.older:
             tensors = {re.sub(*self.older, key): tensor for key, tensor in tensors.items()}
-        for key in theirs.values():
-            if key not in tensors:
+        for ours, key in theirs.items():
+            if key not in tensors and (wanted is None or ours in wanted):
                 raise FormatError(what, "is not in the file", key)
         for key in tensors.keys() - theirs.values():
             if not key.startswith(self.ignored) and not key.endswith(_COUNTER):
                 raise FormatError(what, "is in the file, but not in the net", key)
-        return {ours: tensors[key] for ours, key in theirs.items()}
+        return {ours: tensors[key] for ours, key in theirs.items() if wanted is None or ours in wanted}
 
 
 def caffe_names(net):

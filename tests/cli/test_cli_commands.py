@@ -43,7 +43,7 @@ def test_predict(run, digit):
 def test_predict_says_which_preprocessing_it_applied(digit, capsys):
     main(["predict", str(digit)])
     err = capsys.readouterr().err
-    assert "preprocessing: L; both sides to 28, centre 28x28; (pixel / 255 * 1 - (0)) / (0.3081)" in err
+    assert "preprocessing: L; both sides to 28 (bilinear), centre 28x28; (pixel / 255 * 1 - (0)) / (0.3081)" in err
     main(["predict", str(digit), "-q"])
     assert capsys.readouterr().err == ""
 
@@ -112,7 +112,8 @@ def test_models_list(run):
     code, out = run("models", "list")
     assert code == 0 and "googlenet" in out and "mnist-lenet" in out
     found = json.loads(run("models", "list", "--json")[1])
-    assert "vgg16" in found["architectures"] and found["weights"]["mnist-lenet"].endswith("mnist-lenet.safetensors")
+    assert "vgg16" in {net["name"] for net in found["architectures"]}
+    assert found["weights"]["mnist-lenet"].endswith("mnist-lenet.safetensors")
 
 
 def test_models_info(run):

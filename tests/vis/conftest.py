@@ -6,10 +6,10 @@ import pytest
 @pytest.fixture(scope="session")
 def googlenet(data_dir, tmp_path_factory):
     """GoogLeNet with its real weights and class names."""
-    from minicnn.weights import store
+    from minicnn.weights import convert, store
 
     weights, labels = data_dir / "weights" / "bvlc_googlenet.caffemodel", data_dir / "labels" / "synset_words.txt"
-    return store.load(store.import_file(weights, "googlenet", tmp_path_factory.mktemp("weights"), classes=labels))
+    return store.load(convert.import_file(weights, "googlenet", tmp_path_factory.mktemp("weights"), classes=labels))
 
 
 @pytest.fixture(scope="session")

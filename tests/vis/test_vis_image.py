@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 
 from minicnn.errors import ImageError, MinicnnError, MissingFileError, OutputError
 from minicnn.kernels.errors import ShapeError
+from minicnn.mean_image import MeanImage
 from minicnn.meta import Meta
 from minicnn.vis.image import MAX_PIXELS, contrast, deprocess, preprocess, read_image, save_png, to_rgb
 
@@ -261,6 +262,28 @@ def test_resizing_whole_and_cutting_gives_the_same(resize, size):
     expected = image.resize(whole, Image.Resampling.BILINEAR).crop((left, top, left + 48, top + 56))
     found = deprocess(preprocess(image, meta), meta)[0]
     assert np.abs(found.astype(int) - np.asarray(expected)).max() <= 1  # Pillow's own rounding
+
+
+@pytest.mark.parametrize("name", ["nearest", "bilinear", "bicubic", "lanczos"])
+def test_resizing_is_the_nets_own(name):
+    image = Image.fromarray(np.random.default_rng(4).integers(0, 256, (20, 30, 3), np.uint8))
+    meta = _meta(interpolation=name, size=(12, 12), resize_to=12)
+    expected = np.asarray(image.resize((12, 12), Image.Resampling[name.upper()]))
+    np.testing.assert_array_equal(deprocess(preprocess(image, meta), meta)[0], expected)
+
+
+def test_a_mean_image():
+    mean = np.random.default_rng(5).uniform(80, 160, (3, 4, 5)).astype(np.float32)
+    meta = Meta("none", (3, 4, 5), "BGR", 255.0, (1, 2, 3), (1, 2, 4), "squash", 5, mean_image=MeanImage(mean))
+    image = np.random.default_rng(6).integers(0, 256, (5, 5, 3), np.uint8)
+    x = preprocess(image, meta)
+    rows = image[:4]  # round(0.5) = 0 rows are left out above
+    for channel, std in ((0, 1), (1, 2), (2, 4)):
+        expected = (rows[:, :, 2 - channel] - mean[channel]) / std
+        np.testing.assert_allclose(x[0, channel], expected, rtol=1e-5, atol=1e-4)
+    np.testing.assert_array_equal(deprocess(x, meta)[0], rows)
+    # An image of another size has no pixels of the mean image: the mean is added.
+    np.testing.assert_array_equal(deprocess(np.zeros((1, 3, 2, 2)), meta)[0, 0, 0], [3, 2, 1])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 200_000), (200_000, 1), (3, 5)])

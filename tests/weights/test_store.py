@@ -1,185 +1,66 @@
-import hashlib
+"""Nets out of files of every kind."""
+
 import json
-import os
-from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from weight_files import (
-    blob,
-    caffemodel,
-    layer_v2,
-    ordered_dict,
-    pickled,
-    safetensors_file,
-    tensor,
-    torch_zip,
-)
+import tiny_zoo
+from tiny_zoo import CAFFE, META, TORCH, B, W
+from weight_files import safetensors_file
 
-import minicnn.assets
-import minicnn.zoo
-from minicnn import Net
-from minicnn.errors import FormatError, MissingFileError, UnknownNameError
+import minicnn
+from minicnn.errors import FormatError, MissingFileError, UnknownNameError, UsageError
 from minicnn.layers import Conv2d, ReLU
-from minicnn.meta import Meta
 from minicnn.weights import formats, graph_json, native, store
-from minicnn.zoo.base import Entry
-
-W = np.arange(54, dtype=np.float32).reshape(2, 3, 3, 3)
-B = np.array([0.5, -0.5], np.float32)
-CAFFE = caffemodel(layer_v2("c", "Convolution", blob(W), blob(B)), layer_v2("loss1", "InnerProduct", blob(W[0, 0])))
-META = Meta("tiny", (3, 8, 8), "BGR", 255.0, (104, 117, 123), (1, 1, 1), "squash", 10)
-STRINGS = {f: getattr(META, f) for f in ("input_size", "channel_order", "range", "mean", "std", "resize", "resize_to")}
-
-
-@pytest.fixture
-def zoo(monkeypatch):
-    """A zoo of one net, "tiny": a convolution called conv with one filter a class."""
-    torch = {"conv.w": "features.0.weight", "conv.b": "features.0.bias"}
-    tiny = Entry(
-        name="tiny",
-        nodes=lambda classes: [("conv", Conv2d(3, classes, 3)), ("relu", ReLU())],
-        preprocess={"caffe": STRINGS, "torch": {**STRINGS, "channel_order": "RGB", "range": 1.0}},
-        sources={"caffe": lambda net: {"conv.w": "c.0", "conv.b": "c.1"}, "torch": lambda net: torch},
-        about="",
-        reference="",
-        licence="free",
-        classes=2,
-        ignored=("loss1",),
-    )
-    monkeypatch.setattr(minicnn.zoo, "_entries", lambda: {"tiny": tiny})
-
-
-@pytest.fixture
-def places(tmp_path, monkeypatch):
-    """Empty folders: two of MINICNN_WEIGHTS, and the cache."""
-    folders = [tmp_path / "one", tmp_path / "two", tmp_path / "cache" / "weights"]
-    for folder in folders:
-        folder.mkdir(parents=True)
-    monkeypatch.setenv("MINICNN_WEIGHTS", os.pathsep.join(map(str, folders[:2])))
-    monkeypatch.setenv("MINICNN_CACHE_DIR", str(tmp_path / "cache"))
-    return folders
-
-
-def tiny_net(meta=META):
-    net = Net([("conv", Conv2d(3, 2, 3)), ("relu", ReLU())], meta=meta)
-    net.load_state_dict({"conv.w": W, "conv.b": B})
-    return net
+from minicnn.weights.checkpoint import Checkpoint, Graph
 
 
 def save(path, w=W, meta=META):
-    """The net tiny; w may be of a wrong shape or have NaN in it."""
-    net = tiny_net(meta)
-    net["conv"].layer.params["w"] = w
-    native.save(path, net)
+    native.save(path, tiny_zoo.net(meta, w))
     return path
 
 
-# Finding
+def state_is(net, w=W):
+    state = net.state_dict()
+    np.testing.assert_array_equal(state["conv.w"], w)
+    np.testing.assert_array_equal(state["conv.b"], B)
 
 
-def test_names_and_their_order(places):
-    one, two, cache = places
-    files = [
-        cache / "net.safetensors",
-        two / "net-0123abcd.safetensors",
-        two / "net.safetensors",
-        one / "net.safetensors",
-    ]
-    for file in files:
-        file.write_bytes(b"")
-        assert store.find("net") == file
-    assert store.find("net-0123abcd") == two / "net-0123abcd.safetensors"
+def foreign(path, tensors):
+    """Somebody else's safetensors file."""
+    header, data = {}, b""
+    for name, array in tensors.items():
+        end = len(data) + array.nbytes
+        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [len(data), end]}
+        data += array.tobytes()
+    path.write_bytes(safetensors_file(json.dumps(header), data))
+    return path
 
 
-def test_names_that_only_look_alike(places):
-    for name in ("net2-0123abcd", "net-0123abc", "net-0123abcg", "net-x-0123abcd", "a-net"):
-        (places[0] / f"{name}.safetensors").write_bytes(b"")
-    (places[0] / "net-0123abcd.caffemodel").write_bytes(b"")
-    with pytest.raises(MissingFileError, match="no weights 'net' in"):
-        store.find("net")
-    assert store.find("net-x") == places[0] / "net-x-0123abcd.safetensors"
-
-
-def test_two_of_a_name_in_one_folder(places):
-    for digits in ("0123abcd", "11111111"):
-        (places[0] / f"net-{digits}.safetensors").write_bytes(b"")
-    with pytest.raises(MissingFileError, match=r"'net' may be net-0123abcd or net-11111111 in .*one: say which"):
-        store.find("net")
-    assert store.find("net-11111111") == places[0] / "net-11111111.safetensors"
-    assert {"net-0123abcd", "net-11111111"} <= store.available().keys()
-
-
-def test_paths(places, monkeypatch):
-    monkeypatch.chdir(places[0])
-    for name in ("file", "file.pth"):
-        (places[0] / name).write_bytes(b"")
-        assert store.find(name) == store.find(name).relative_to(".")
-    (places[0] / "dots.1.safetensors").write_bytes(b"")
-    assert store.find("dots.1") == places[0] / "dots.1.safetensors"
-    for path in ("none.caffemodel", "folder/none", places[1] / "none"):
-        with pytest.raises(MissingFileError, match=f"cannot read {path}: no such file"):
-            store.find(path)
-
-
-def test_what_is_missing_says_where_it_looked(places):
-    (places[1] / "vgg16-0123abcd.safetensors").write_bytes(b"")
-    with pytest.raises(MissingFileError) as caught:
-        store.find("googlenet")
-    text = str(caught.value)
-    for part in (
-        *map(str, places),
-        "there are",
-        "vgg16",
-        f"minicnn models import FILE --arch googlenet --out {places[2]}",
-    ):
-        assert part in text
-    assert "\n" not in text
-
-
-def test_the_cache_folder(monkeypatch, tmp_path):
-    monkeypatch.delenv("MINICNN_CACHE_DIR", raising=False)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    assert store.cache_folder() == tmp_path / ".cache" / "minicnn" / "weights"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert store.cache_folder() == tmp_path / "xdg" / "minicnn" / "weights"
-    monkeypatch.setenv("MINICNN_CACHE_DIR", str(tmp_path / "own"))
-    assert store.cache_folder() == tmp_path / "own" / "weights"
-
-
-def test_what_ships_is_looked_at_last(monkeypatch):
-    monkeypatch.delenv("MINICNN_WEIGHTS", raising=False)
-    assert [str(folder) for folder in store.folders()[1:]] == [os.path.dirname(minicnn.assets.__file__)]
-
-
-# Loading
+# Our own files
 
 
 def test_load(places):
     save(places[0] / "tiny.safetensors")
-    net = store.load("tiny")
+    net = minicnn.load("tiny")
     assert net.frozen and net.meta == META
-    state = net.state_dict()
-    np.testing.assert_array_equal(state["conv.w"], W)
-    np.testing.assert_array_equal(state["conv.b"], B)
+    state_is(net)
     with pytest.raises(ValueError, match="read-only"):
-        state["conv.w"][:] = 0
+        net.state_dict()["conv.w"][:] = 0
 
 
 def test_weights_that_do_not_fit(places):
     save(places[0] / "tiny.safetensors", w=W[:1])
-    with pytest.raises(
-        FormatError, match=r"tiny.safetensors: its tensors are not those of its nodes: conv.w.*\(1,3,3,3\).*\(2,3,3,3\)"
-    ):
+    reason = r"tiny.safetensors: its tensors are not those of its nodes: conv.w.*\(1,3,3,3\).*\(2,3,3,3\)"
+    with pytest.raises(FormatError, match=reason):
         store.load("tiny")
 
 
 def test_a_tensor_that_is_missing(places):
     path = places[0] / "tiny.safetensors"
     header = {
-        "__metadata__": {"graph": graph_json.to_json(tiny_net())},
+        "__metadata__": {"graph": graph_json.to_json(tiny_zoo.net())},
         "conv.w": {"dtype": "F32", "shape": list(W.shape), "data_offsets": [0, W.nbytes]},
     }
     path.write_bytes(safetensors_file(json.dumps(header), W.tobytes()))
@@ -196,135 +77,185 @@ def test_nan_is_refused_unless_asked_for(places):
     assert np.isnan(store.load("tiny", allow_nonfinite=True).state_dict()["conv.w"]).sum() == 1
 
 
-def test_other_frameworks_files_are_not_loaded(zoo, tmp_path):
-    path = tmp_path / "net.caffemodel"
-    path.write_bytes(CAFFE)
-    with pytest.raises(FormatError, match=r"convert it once: minicnn models import .*net.caffemodel --arch"):
-        store.load(path)
+def test_a_part_of_a_net(places):
+    net = store.load(save(places[0] / "tiny.safetensors"), upto="conv")
+    assert [node.name for node in net.nodes] == ["conv"] and net.frozen
+    with pytest.raises(UnknownNameError, match="no node 'konv'"):
+        store.load("tiny", upto="konv")
 
 
-# Importing
+# Weights for a net of the zoo
+
+
+def test_weights_for_a_named_architecture(zoo, source):
+    net = store.load(source(CAFFE), arch="tiny")
+    assert net.frozen and net.meta.channel_order == "BGR" and net.meta.source == "net.caffemodel"
+    state_is(net)
+    net = store.load(source(TORCH, "x"), "tiny")
+    assert (net.meta.channel_order, net.meta.range, net.meta.licence) == ("RGB", 1.0, "free")
+    state_is(net)
+
+
+def test_weights_that_do_not_say_of_which_net(zoo, source, tmp_path):
+    for path in (source(TORCH, "net.pth"), foreign(tmp_path / "x.safetensors", {"conv.w": W})):
+        with pytest.raises(FormatError, match="does not say of which net: name its architecture"):
+            store.load(path)
+    with pytest.raises(UnknownNameError, match="no architecture 'tini'; did you mean tiny"):
+        store.load(path, "tini")
+
+
+@pytest.mark.parametrize("names", [("conv.w", "conv.b"), ("conv.weight", "conv.bias")])
+def test_safetensors_with_our_names(zoo, tmp_path, names):
+    path = foreign(tmp_path / "x.safetensors", dict(zip(names, (W, B))))
+    for format, order in (("torch", "RGB"), ("caffe", "BGR")):
+        net = store.load(path, "tiny", format=format)
+        assert net.meta.channel_order == order
+        state_is(net)
+    with pytest.raises(FormatError, match=r"do not tell whose preprocessing it wants: say caffe or torch"):
+        store.load(path, "tiny")
+    with pytest.raises(UsageError, match="in the form of caffe or torch, not keras"):
+        store.load(path, "tiny", format="keras")
+
+
+def test_safetensors_with_torchs_names(zoo, tmp_path):
+    path = foreign(tmp_path / "x.safetensors", {"features.0.weight": W, "features.0.bias": B})
+    net = store.load(path, "tiny")
+    assert net.meta.channel_order == "RGB"
+    state_is(net)
+    with pytest.raises(UsageError, match="in the form of torch, not caffe"):
+        store.load(path, "tiny", format="caffe")
+
+
+def test_safetensors_whose_names_look_like_ours_and_are_torchs(tmp_path):
+    """A residual net's first convolution is conv1 here and there; the others are not called alike."""
+    from minicnn import zoo
+
+    net = zoo.build("resnet18", seed=0)
+    state = {key: np.asarray(value) for key, value in net.state_dict().items()}
+    theirs = zoo.entry("resnet18").sources["torch"](net)
+    assert theirs["conv1.w"] == "conv1.weight"
+    path = foreign(tmp_path / "x.safetensors", {theirs[key]: value for key, value in state.items()})
+    loaded = store.load(path, "resnet18").state_dict()
+    assert all(np.array_equal(loaded[key], state[key]) for key in state)
+
+
+@pytest.mark.parametrize(
+    "tensors, reason",
+    [
+        ({"conv.w": W}, "'conv.b': is not in the file: not the weights of tiny"),
+        ({"conv.w": W, "conv.b": B, "c2.w": W}, "'c2.w': is in the file, but not in the net: not the weights of tiny"),
+        ({"features.0.weight": W}, "'features.0.bias': is not in the file: not the weights of tiny"),
+        ({"conv.w": W[:1], "conv.b": B}, r"not the weights of tiny: conv.w.*\(1,3,3,3\).*\(2,3,3,3\)"),
+        ({"conv.w": np.full_like(W, np.inf), "conv.b": B}, "'conv.w': 54 of 54 values are NaN or infinite"),
+    ],
+)
+def test_safetensors_that_do_not_fit(zoo, tmp_path, tensors, reason):
+    with pytest.raises(FormatError, match=reason):
+        store.load(foreign(tmp_path / "x.safetensors", tensors), "tiny", format="torch")
+
+
+def test_a_file_may_hold_a_part_of_the_net(tmp_path):
+    from minicnn import zoo
+
+    state = {key: value for key, value in zoo.build("lenet", seed=0).state_dict().items() if key.startswith("conv")}
+    path = foreign(tmp_path / "x.safetensors", state)
+    net = store.load(path, "lenet", upto="pool2")
+    assert net.nodes[-1].name == "pool2" and net.meta.classes == ()
+    assert all(np.array_equal(net.state_dict()[key], state[key]) for key in state)
+    with pytest.raises(FormatError, match=r"'ip1.w': is not in the file"):
+        store.load(path, "lenet")
+    assert store.load(path, "lenet", upto="conv1").nodes[-1].name == "conv1"  # what it holds beyond is left
+
+
+@pytest.mark.data
+def test_real_weights_of_a_part(data_dir):
+    path = data_dir / "weights" / "vgg16_conv1_1-conv3_3.safetensors"
+    net = store.load(path, "vgg16", format="caffe", upto="conv3_3")
+    assert net.nodes[-1].name == "conv3_3" and net.meta.mean == (103.939, 116.779, 123.68) and net.meta.classes == ()
+    file = formats.read(path).tensors
+    assert len(net.state_dict()) == len(file) == 14
+    np.testing.assert_array_equal(net.state_dict()["conv3_3.w"], file["conv3_3.weight"])
+
+
+# Files that describe their net
 
 
 @pytest.fixture
-def source(tmp_path):
-    def source(data, name="net.caffemodel"):
-        (tmp_path / name).write_bytes(data)
-        return tmp_path / name
+def described(monkeypatch, source):
+    """A file of a made-up format that describes a whole net."""
 
-    return source
+    def read(path):
+        nodes = [("conv", Conv2d(3, 2, 3), ("image",)), ("out", ReLU(), ("conv",))]
+        return Checkpoint("stub", {"conv.w": W, "conv.b": B}, graph=Graph(nodes, "image", (3, 8, 8)))
 
-
-def test_import_caffe(zoo, source, tmp_path):
-    sha256 = hashlib.sha256(CAFFE).hexdigest()
-    out = store.import_file(source(CAFFE), "tiny", tmp_path / "out", licence="BSD")
-    assert out == tmp_path / "out" / f"tiny-{sha256[:8]}.safetensors"
-    got = formats.read(out)
-    assert got.tensors.keys() == {"conv.w", "conv.b"}
-    np.testing.assert_array_equal(got.tensors["conv.w"], W)
-    assert got.meta == Meta(**STRINGS, architecture="tiny", source="net.caffemodel", licence="BSD", sha256=sha256)
-    assert store.load(out).meta == got.meta
+    stub = SimpleNamespace(FORMAT="stub", SUFFIXES=(".stub",), sniff=lambda head: head.startswith(b"STUB"), read=read)
+    there = formats.formats()
+    monkeypatch.setattr(formats, "formats", lambda: [stub, *there])
+    return source(b"STUB", "net.stub")
 
 
-def test_import_torch_with_classes_and_a_name(zoo, source, tmp_path):
-    state = ordered_dict({"features.0.weight": tensor("0", (2, 3, 3, 3)), "features.0.bias": tensor("1", (2,))})
-    data = torch_zip(pickled(state), {"0": W.tobytes(), "1": B.tobytes()})
-    labels = source("n01440764 tench, Tinca tinca\n\nn01443537\tcafé\r\n".encode(), "words.txt")
-    out = store.import_file(source(data, "x"), "tiny", tmp_path, name="mine", classes=labels, mean=[1, 2, 3])
-    meta = formats.read(out).meta
-    assert out.name == "mine.safetensors"
-    assert (meta.channel_order, meta.range, meta.mean, meta.licence) == ("RGB", 1.0, (1, 2, 3), "free")
-    assert meta.classes == ("tench, Tinca tinca", "café")
+def test_a_described_net(described):
+    net = minicnn.load(described)
+    assert net.frozen and net.meta is None and net.input == "image"
+    assert [node.name for node in net.nodes] == ["conv", "out"]
+    state_is(net)
+    assert store.load(described, upto="conv").nodes[-1].name == "conv"
 
 
-def test_import_our_own_form_keeps_what_it_says(zoo, tmp_path):
-    path = save(tmp_path / "a.safetensors")
-    meta = formats.read(store.import_file(path, "tiny", tmp_path, name="b", licence="x")).meta
-    assert (meta.mean, meta.licence) == (META.mean, "x")
+def test_a_described_net_needs_no_architecture(described, places):
+    for path in (described, save(places[0] / "tiny.safetensors")):
+        with pytest.raises(UsageError, match="describes its net itself: it takes no architecture"):
+            store.load(path, arch="vgg16")
+    with pytest.raises(UsageError, match="it takes no format"):
+        store.load(described, format="torch")
 
 
-@pytest.mark.parametrize(
-    "layer, more, reason",
-    [
-        (("c", "Convolution", blob(W)), {}, "'c.1': is not in the file: not the weights of tiny"),
-        (("c", "Convolution", blob(W[:1]), blob(B)), {}, r"conv.w.*\(1,3,3,3\).*\(2,3,3,3\)"),
-        (
-            ("c", "Convolution", blob(np.full_like(W, np.inf)), blob(B)),
-            {},
-            "'conv.w': 54 of 54 values are NaN or infinite",
-        ),
-        (("c", "Convolution", blob(W), blob(B)), {"range": -1}, "range is -1"),
-        (("c", "Convolution", blob(W), blob(B)), {"colour": 1}, "unexpected keyword argument 'colour'"),
-    ],
-)
-def test_what_cannot_be_imported_leaves_nothing(zoo, source, tmp_path, layer, more, reason):
-    path = source(caffemodel(layer_v2(*layer)))
-    with pytest.raises(FormatError, match=reason):
-        store.import_file(path, "tiny", tmp_path / "out", **more)
-    assert not (tmp_path / "out").exists()
+PROTOTXT = """
+name: "other"
+input: "data"
+input_shape { dim: 1 dim: 3 dim: 8 dim: 9 }
+layer {
+  name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 2 kernel_size: 3 pad: 1 }
+}
+layer { name: "r" type: "ReLU" bottom: "c" top: "c" }
+"""
 
 
-def test_nan_can_be_imported_if_asked_for(zoo, source, tmp_path):
-    path = source(caffemodel(layer_v2("c", "Convolution", blob(W * np.float32("nan")), blob(B))))
-    out = store.import_file(path, "tiny", tmp_path, allow_nonfinite=True)
-    assert np.isnan(formats.read(out).tensors["conv.w"]).all()
-
-
-def test_class_names_of_another_net(zoo, source, tmp_path):
-    path, labels = source(CAFFE), source(b"one\ntwo\nthree", "words.txt")
-    with pytest.raises(FormatError, match=r"not the weights of tiny with 3 classes: conv.w.*\(2,3,3,3\).*\(3,3,3,3\)"):
-        store.import_file(path, "tiny", tmp_path, classes=labels)
-
-
-def test_a_net_of_other_classes_than_the_published_one(zoo, source, tmp_path):
-    path = source(caffemodel(layer_v2("c", "Convolution", blob(W[:1]), blob(B[:1]))))
-    out = store.import_file(path, "tiny", tmp_path, classes=source(b"only\n", "words.txt"))
-    assert store.load(out).meta.classes == ("only",)
-
-
-def test_a_net_that_the_zoo_does_not_have(zoo, source, places):
-    with pytest.raises(UnknownNameError, match="no architecture 'tini'; did you mean tiny"):
-        store.import_file(source(CAFFE), "tini", places[0])
-
-
-def test_a_file_of_our_own_needs_no_zoo(zoo, places):
-    save(places[0] / "tiny.safetensors", meta=replace(META, architecture="tini"))
-    assert store.load("tiny").meta.architecture == "tini"
-
-
-def test_class_names_that_are_no_text(tmp_path):
-    (tmp_path / "words").write_bytes(b"\xff\xfe")
-    with pytest.raises(FormatError, match="not UTF-8"):
-        store.read_classes(tmp_path / "words")
-
-
-@pytest.mark.data
-def test_real_class_names(data_dir):
-    names = store.read_classes(data_dir / "labels" / "synset_words.txt")
-    assert len(names) == 1000 and names[0] == "tench, Tinca tinca" and names[2].startswith("great white shark")
+def test_caffe_describes_its_net(zoo, source):
+    """Without an architecture the caffemodel's own layers are read, or a prototxt."""
+    path, prototxt = source(CAFFE), source(PROTOTXT.encode(), "deploy.prototxt")
+    net = store.load(path, prototxt=prototxt)
+    assert [node.name for node in net.nodes] == ["c", "r"] and net["c"].layer.pad == (1, 1, 1, 1) and net.meta is None
+    np.testing.assert_array_equal(net.state_dict()["c.w"], W)
+    with pytest.raises(FormatError, match=r"net.caffemodel"):  # its layers do not say what they read
+        store.load(path)
+    assert store.load(path, arch="tiny").nodes[0].name == "conv"
+    with pytest.raises(UsageError, match=r"described by .*deploy.prototxt or is the architecture tiny: say one"):
+        store.load(path, arch="tiny", prototxt=prototxt)
+    with pytest.raises(UsageError, match=r"a prototxt describes the net of a caffemodel, which .*net.pth is not"):
+        store.load(source(TORCH, "net.pth"), prototxt=prototxt)
 
 
 @pytest.mark.data
 @pytest.mark.parametrize(
-    "file, arch",
+    "file, prototxt",
     [
-        ("bvlc_googlenet.caffemodel", "googlenet"),
-        ("squeezenet_v1.1.caffemodel", "squeezenet1_1"),
-        ("squeezenet1_1.pth", "squeezenet1_1"),
+        ("bvlc_googlenet.caffemodel", None),
+        ("lenet_iter_10000.caffemodel", None),
+        ("squeezenet_v1.1.caffemodel", "squeezenet_v1.1.prototxt"),
+        ("SqueezeNet_fp16.onnx", None),
+        ("mnist.onnx", None),
     ],
 )
-def test_real_files_into_the_zoo(data_dir, file, arch, tmp_path):
-    labels = data_dir / "labels" / "synset_words.txt"
-    net = store.load(store.import_file(data_dir / "weights" / file, arch, tmp_path, classes=labels))
-    published = formats.read(data_dir / "weights" / file).tensors
-    assert sorted(a.tobytes() for a in net.state_dict().values()) == sorted(a.tobytes() for a in published.values())
-    assert net.frozen and net.meta.classes[1] == "goldfish, Carassius auratus"
-    assert net.meta.channel_order == ("RGB" if file.endswith("pth") else "BGR")
+def test_real_described_nets_are_saved_and_loaded(data_dir, file, prototxt, tmp_path):
+    net = store.load(data_dir / "weights" / file, prototxt=prototxt and data_dir / "weights" / prototxt)
+    minicnn.save(net, tmp_path / "net.safetensors")
+    again = minicnn.load(tmp_path / "net.safetensors")
+    assert [repr(node) for node in again.nodes] == [repr(node) for node in net.nodes]
+    ours, theirs = net.state_dict(), again.state_dict()
+    assert ours.keys() == theirs.keys() and all(np.array_equal(ours[key], theirs[key]) for key in ours)
 
 
-@pytest.mark.data
-def test_files_of_another_net(data_dir, tmp_path):
-    with pytest.raises(
-        FormatError, match=r"bvlc_googlenet.caffemodel: tensor '.*': is .*: not the weights of squeezenet1_1"
-    ):
-        store.import_file(data_dir / "weights" / "bvlc_googlenet.caffemodel", "squeezenet1_1", tmp_path)
+def test_a_path_that_is_not_there():
+    with pytest.raises(MissingFileError, match=r"cannot read none.onnx: no such file"):
+        store.load("none.onnx")

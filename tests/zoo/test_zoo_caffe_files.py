@@ -11,7 +11,7 @@ from weight_files import blob, caffemodel, layer_v1, layer_v2, legacy_blob
 import minicnn
 from minicnn.train.idx import read_mnist
 from minicnn.vis.image import preprocess
-from minicnn.weights import store
+from minicnn.weights import convert
 
 # As the files of these nets list them: layers with weights, and the shapes of those.
 FILES = {
@@ -61,7 +61,7 @@ def test_random_weights_from_a_caffemodel(name, tmp_path):
     arrays = draw(FILES[name])
     path = tmp_path / "random.caffemodel"
     path.write_bytes(file_of(arrays, version_1=name in VERSION_1))
-    loaded = minicnn.load(store.import_file(path, name, tmp_path))
+    loaded = minicnn.load(convert.import_file(path, name, tmp_path))
     path.unlink()  # zfnet's has 250 MB
     assert loaded.meta.architecture == name and loaded.meta.range == 255
     net = minicnn.build(name)
@@ -106,7 +106,7 @@ def file_of(arrays, version_1):
 @pytest.mark.data
 def test_caffes_cifar10_net_recognises_small_photos(data_dir, tmp_path):
     file = data_dir / "weights" / "cifar10_quick_iter_5000.caffemodel"
-    net = minicnn.load(store.import_file(file, "cifar10_quick", tmp_path))
+    net = minicnn.load(convert.import_file(file, "cifar10_quick", tmp_path))
     right = 0
     with zipfile.ZipFile(data_dir / "cifar10" / "test.zip") as photos:
         for name in net.meta.classes:
@@ -119,7 +119,7 @@ def test_caffes_cifar10_net_recognises_small_photos(data_dir, tmp_path):
 
 @pytest.mark.data
 def test_caffes_lenet_reads_digits(data_dir, tmp_path):
-    net = minicnn.load(store.import_file(data_dir / "weights" / "lenet_iter_10000.caffemodel", "lenet", tmp_path))
+    net = minicnn.load(convert.import_file(data_dir / "weights" / "lenet_iter_10000.caffemodel", "lenet", tmp_path))
     images, labels = read_mnist(data_dir / "mnist", "t10k")
     assert len(images) == 10_000
     np.testing.assert_allclose(

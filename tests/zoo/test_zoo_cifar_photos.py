@@ -10,7 +10,7 @@ from PIL import Image
 import minicnn
 from minicnn import zoo
 from minicnn.vis.image import preprocess
-from minicnn.weights import formats, store
+from minicnn.weights import convert, formats
 
 FILES = {"cifar_resnet20": "resnet20-12fca82f.th", "cifar_resnet56": "resnet56-4bfd9763.th"}
 EACH = 200  # photos of each of the ten classes
@@ -32,7 +32,7 @@ def photos(data_dir):
 @pytest.mark.parametrize("name, least", [("cifar_resnet20", 0.80), ("cifar_resnet56", 0.83)])
 def test_small_photos_are_recognised(data_dir, photos, name, least, tmp_path):
     """The files' own figures, 91.7 % and 93.4 %, are of the photos before JPEG."""
-    net = minicnn.load(store.import_file(data_dir / "weights" / FILES[name], name, tmp_path))
+    net = minicnn.load(convert.import_file(data_dir / "weights" / FILES[name], name, tmp_path))
     x, labels = photos
     best = np.concatenate([net(x[i : i + 200]).argmax(axis=1) for i in range(0, len(x), 200)])
     print(f"{name}: {(best == labels).mean():.1%}")

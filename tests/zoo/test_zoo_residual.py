@@ -9,7 +9,7 @@ import pytest
 from minicnn import zoo
 from minicnn.errors import FormatError
 from minicnn.vis.image import preprocess
-from minicnn.weights import formats, store
+from minicnn.weights import convert, formats
 
 # The image's side for each; odd ones, where windows do not fit evenly.
 SIZES = {
@@ -172,7 +172,7 @@ def test_random_weights_under_the_published_names(name, tmp_path):
     twin = twins_residual.randomise(twins_residual.make(name), SIZES[name], seed=1)
     path = tmp_path / "random.pth"
     torch.save(published(name, twin.state_dict()), path, _use_new_zipfile_serialization=not name.startswith("cifar"))
-    native = store.import_file(path, name, tmp_path)
+    native = convert.import_file(path, name, tmp_path)
     net = zoo.build(name)
     net.load_state_dict(formats.read(native).tensors)
     path.unlink()  # ResNet-152's have 240 MB each

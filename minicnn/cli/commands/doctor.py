@@ -33,7 +33,7 @@ def run(args):
 def _report():
     from ... import __file__ as package
     from ... import __version__
-    from ...weights import store
+    from ...weights import places
 
     return {
         "minicnn": f"{__version__} in {os.path.dirname(package)}",
@@ -43,8 +43,8 @@ def _report():
         "backends": _backends(),
         "compiled kernels": _compiled(),
         "variables": {name: value for name, value in sorted(os.environ.items()) if name.startswith("MINICNN_")},
-        "folders of weights": {str(folder): _state(folder) for folder in store.folders()},
-        "weights": {name: str(path) for name, path in store.available().items()},
+        "folders of weights": {str(folder): _state(folder) for folder in places.folders()},
+        "weights": {name: str(path) for name, path in places.available().items()},
     }
 
 

@@ -15,10 +15,10 @@ def add_arguments(parser):
 
 def run(args):
     from ....kernels import get
-    from ....weights import store
+    from ....weights import places
     from ...compiled import folders, megabytes
 
-    jit, weights = get("numba").jit, store.cache_folder()
+    jit, weights = get("numba").jit, places.cache_folder()
     root, found = jit.cache_root(), folders(jit.cache_root(), jit.FOLDER)
     sizes = [path.stat().st_size for path in weights.glob("*.safetensors") if path.is_file()]
     if args.json:
