@@ -86,7 +86,7 @@ _LAYER_V2 = _layer(
     odd_param={},
 )
 _LAYER_V1 = _layer(
-    "bottom 2, top 3, name 4, type 5, blobs_lr 7, include 32, exclude 33",
+    "bottom 2, top 3, name 4, type 5, blobs_lr 7, include 32, exclude 33, loss_weight 35",
     "concat_param 9, convolution_param 10, data_param 11, dropout_param 12, image_data_param 15, "
     "inner_product_param 17, lrn_param 18, pooling_param 19, memory_data_param 22, eltwise_param 24, "
     "dummy_data_param 26, relu_param 30, transform_param 36, softmax_param 39",

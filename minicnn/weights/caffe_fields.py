@@ -12,6 +12,7 @@ from .caffe_schema import BLOB, IGNORED, VERSION_0, Enum, Schema
 _MOST_INT = 2**31
 _INTEGER = re.compile(r"-?(0[xX][0-9a-fA-F]{1,16}|0[0-7]{0,22}|[1-9][0-9]{0,19})")
 _FLOAT = re.compile(r"-?(([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,6})?f?|inf|infinity|nan)", re.IGNORECASE)
+_EXPECTED = {str: "a string", int: "an integer", float: "a number", bool: "true or false"}
 _BOOLS = {"true": True, "t": True, "True": True, "1": True, "false": False, "f": False, "False": False, "0": False}
 
 
@@ -113,11 +114,9 @@ class _TextValue:
             if not isinstance(self.value, list):
                 raise self.error("a message in braces")
             return from_text(self.value, wanted, self.file)
-        kind = (
-            "a string" if wanted is str else _listed(wanted) if isinstance(wanted, Enum) else f"one {wanted.__name__}"
-        )
+        expected = _listed(wanted) if isinstance(wanted, Enum) else _EXPECTED[wanted]
         if isinstance(self.value, list) or self.value.is_string != (wanted is str):
-            raise self.error(kind)
+            raise self.error(expected)
         text = self.value.text
         found = None
         if wanted is str:
@@ -131,7 +130,7 @@ class _TextValue:
         elif wanted is int:
             found = _integer(text)
         if found is None:
-            raise self.error(kind)
+            raise self.error(expected)
         return found
 
 
