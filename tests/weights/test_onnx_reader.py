@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from onnx_files import good_model, model, node, tensor
+from weight_files import field_bytes, field_int
 
 from minicnn import Net, kernels
 from minicnn.errors import FormatError
@@ -236,6 +237,28 @@ def test_constant_nodes(attribute, expected, read):
 def test_constant_nodes_of_integers(attribute, axes, read):
     nodes = [node("Constant", "", "c", **attribute), node("Unsqueeze", "x c", "y")]
     assert read(model(nodes, inputs=[("x", (1, 4))])).graph.nodes[0][1].config["axes"] == axes
+
+
+# Operators of which a random use says too little
+
+
+def test_a_mean_over_no_axes_may_be_none(read):
+    def mean(**attributes):
+        data = model([node("ReduceMean", "x none", "y", **attributes)], [tensor("none", np.int64([]))], opset=18)
+        return type(read(data).graph.nodes[0][1]).__name__
+
+    assert mean() == "Mean" and mean(noop_with_empty_axes=1) == "Identity"
+
+
+def test_slopes_have_no_batch_axis(read):
+    data = model([node("PRelu", "x slopes", "y", "p")], [tensor("slopes", np.ones((1, 3, 1, 1), np.float32))])
+    assert read(data).tensors["p.w"].shape == (3, 1, 1)
+
+
+def test_an_attribute_tells_its_type_by_what_it_holds(read):
+    attribute = field_bytes(1, "axis") + field_int(3, 2)  # the first files said no type
+    graph = read(model([node("Concat", "x x", "y") + field_bytes(5, attribute)])).graph
+    assert graph.nodes[0][1].config == {"axis": 2}
 
 
 # Sizes

@@ -111,6 +111,7 @@ NODES = [
     ("Pad", "x pads", {}, 13, r"4 pads for the axes \[0, 1, 2, 3\]"),
     ("Pad", "x x", {}, 13, "must be a constant"),
     ("Pad", "x pads - twice", {}, 18, "4 pads for the axes"),
+    ("Pad", "x pads - twice", {}, 13, r"4 pads for the axes \[0, 1, 2, 3\]"),
     ("Pad", "x pads", {"mode": "wrap"}, 19, "mode 'wrap': constant, reflect, edge are supported"),
     ("Pad", "x", {"pads": [0] * 7}, 10, "7 pads"),
     ("Flatten", "x", {"axis": 5}, 13, "axis 5 of 4"),

@@ -96,6 +96,8 @@ def refused(read, reason, *tensors, op="Add", inputs="x c"):
     "bad, reason",
     [
         (typed(1, field_bytes(9, bytes(15))), r"'c': FLOAT \(4,\) needs 16 bytes, the file has 15"),
+        (typed(1, field_bytes(9, bytes(20))), "needs 16 bytes, the file has 20"),
+        (typed(FLOAT16, field_bytes(5, varint(-1) + bytes(3))), "a number that is no FLOAT16"),
         (typed(1), "needs 16 bytes, the file has 0"),
         (typed(1, field_float(4, 1)), "needs 16 bytes, the file has 4"),
         (typed(DOUBLE, field_bytes(10, bytes(31))), "needs 32 bytes, the file has 31"),
