@@ -4,6 +4,8 @@ from functools import partial
 
 from ..layers import LRN, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Softmax
 from .base import Entry, caffe_input, caffe_names, torchvision_input, torchvision_names
+from .file import bvlc_file, torchvision_file
+from .imagenet import IMAGENET
 
 
 def alexnet(classes):
@@ -73,6 +75,7 @@ _CAFFE = {
     "sources": {"caffe": caffe_names},
     "reference": _PAPER,
     "licence": "BVLC's: unrestricted use",
+    "labels": IMAGENET,
 }
 
 ENTRIES = (
@@ -84,17 +87,25 @@ ENTRIES = (
         about="ImageNet, one column without normalisation; torchvision's",
         reference="Krizhevsky, One weird trick for parallelizing convolutional neural networks, arXiv:1404.5997",
         licence="torchvision's: BSD-3",
+        labels=IMAGENET,
+        files=(torchvision_file("alexnet-owt-7be5be79.pth", 233.087, top1=56.522),),
     ),
     Entry(
         name="alexnet_caffe",
         nodes=partial(alexnet_caffe, False),
         about="ImageNet, two groups, normalised and then pooled, as in the paper; BVLC's AlexNet",
+        files=(bvlc_file("bvlc_alexnet.caffemodel", "9116a64c0fbe4459d18f4bb6b56d647b63920377", 232.6, top1=57.1),),
         **_CAFFE,
     ),
     Entry(
         name="caffenet",
         nodes=partial(alexnet_caffe, True),
         about="ImageNet, two groups, pooled and then normalised; BVLC's reference CaffeNet",
+        files=(
+            bvlc_file(
+                "bvlc_reference_caffenet.caffemodel", "4c8d77deb20ea792f84eb5e6d0a11ca0a8660a46", 232.6, top1=57.4
+            ),
+        ),
         **_CAFFE,
     ),
 )

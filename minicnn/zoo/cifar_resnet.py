@@ -5,6 +5,7 @@ from string import ascii_lowercase
 
 from ..layers import AvgPool2d, BatchNorm2d, Conv2d, Flatten, GlobalAvgPool, Linear, Pad, ReLU, Softmax
 from .base import Entry, torch_names, torchvision_input
+from .file import File
 from .resnet import BASIC, residual_stage, torch_module
 
 
@@ -40,6 +41,22 @@ def subsample(name, source, channels, out, stride):
 
 _INPUT = {**torchvision_input(32), "resize": "squash", "resize_to": 32}
 
+# The first eight digits of the file's sha256, which are in its name, and 100 - its test error, of akamaster's README.
+_PUBLISHED = {
+    20: ("12fca82f", 91.73),
+    32: ("d509ac18", 92.63),
+    44: ("014dd654", 93.1),
+    56: ("4bfd9763", 93.39),
+    110: ("1d1ed7c2", 93.68),
+}
+
+
+def _file(depth):
+    digits, top1 = _PUBLISHED[depth]
+    folder = "https://raw.githubusercontent.com/akamaster/pytorch_resnet_cifar10/master/pretrained_models"
+    return File(f"{folder}/resnet{depth}-{digits}.th", "torch", sha256=digits, top1=top1)
+
+
 ENTRIES = tuple(
     Entry(
         name=f"cifar_resnet{depth}",
@@ -51,6 +68,7 @@ ENTRIES = tuple(
         licence="akamaster/pytorch_resnet_cifar10: BSD-2",
         classes=10,
         labels=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+        files=(_file(depth),),
     )
-    for depth in (20, 32, 44, 56, 110)
+    for depth in _PUBLISHED
 )

@@ -15,6 +15,8 @@ from ..layers import (
     Softmax,
 )
 from .base import Entry, torch_names, torchvision_input
+from .file import torchvision_file
+from .imagenet import IMAGENET
 
 _GROWTH = 32  # the channels that one layer adds
 _BLOCKS = (6, 12, 24, 16)  # table 1 of the paper, blocks 1 to 4, which stand in stages 2 to 5
@@ -83,6 +85,8 @@ ENTRIES = (
         # The published file is of a time when norm1 was called norm.1.
         older=(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)", r"\1\2"),
         about="ImageNet, 121 layers, each of which reads all earlier ones of its block; torchvision's",
+        labels=IMAGENET,
+        files=(torchvision_file("densenet121-a639ec97.pth", 30.845, top1=74.434),),
         reference="Huang, Liu, van der Maaten & Weinberger, Densely connected convolutional networks, CVPR 2017",
         licence="torchvision's: BSD-3",
     ),

@@ -57,6 +57,11 @@ def torchvision_file(name, megabytes, top1):
     return File(f"https://download.pytorch.org/models/{name}", "torch", sha256=digits, size=size, top1=top1)
 
 
-def bvlc_file(name, sha1, top1):
-    """A file of the Caffe authors' (BVLC/caffe, models/*/readme.md)."""
-    return File(f"http://dl.caffe.berkeleyvision.org/{name}", "caffe", sha1=sha1, top1=top1)
+def caffe_file(url, sha1, megabytes, top1=None, mirrors=()):
+    """A file that Caffe's model zoo lists by its sha1; megabytes: MiB."""
+    return File(url, "caffe", sha1=sha1, size=round(megabytes * 2**20), mirrors=mirrors, top1=top1)
+
+
+def bvlc_file(name, sha1, megabytes, top1):
+    """A file of the Caffe authors' (BVLC/caffe, models/*/readme.md, which has sha1 and top1)."""
+    return caffe_file(f"http://dl.caffe.berkeleyvision.org/{name}", sha1, megabytes, top1)

@@ -2,6 +2,8 @@
 
 from ..layers import LRN, AvgPool2d, Concat, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Softmax
 from .base import Entry, caffe_input, caffe_names
+from .file import bvlc_file
+from .imagenet import IMAGENET
 
 # Table 1 of the paper: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection; None where the image is halved.
 MODULES = {
@@ -83,5 +85,7 @@ ENTRIES = (
         reference="Szegedy et al., Going deeper with convolutions, CVPR 2015",
         licence="BVLC GoogLeNet: unrestricted use",
         ignored=("loss1/", "loss2/"),  # the auxiliary heads, which only training reads
+        labels=IMAGENET,
+        files=(bvlc_file("bvlc_googlenet.caffemodel", "405fc5acd08a3bb12de8ee5e23a96bec22f08204", 51.05, top1=68.7),),
     ),
 )

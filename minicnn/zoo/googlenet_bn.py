@@ -7,7 +7,9 @@ pytorch/vision issue 906).
 
 from ..layers import BatchNorm2d, Concat, Conv2d, Dropout, Flatten, GlobalAvgPool, Linear, MaxPool2d, ReLU, Softmax
 from .base import Entry, torch_names, torchvision_input
+from .file import torchvision_file
 from .googlenet import MODULES
+from .imagenet import IMAGENET
 
 
 def googlenet_bn(classes):
@@ -97,5 +99,7 @@ ENTRIES = (
         reference="Szegedy et al., Going deeper with convolutions, CVPR 2015; Ioffe & Szegedy, ICML 2015",
         licence="torchvision's: BSD-3",
         ignored=("aux1.", "aux2."),  # the auxiliary heads, which only training reads
+        labels=IMAGENET,
+        files=(torchvision_file("googlenet-1378be20.pth", 49.731, top1=69.778),),
     ),
 )

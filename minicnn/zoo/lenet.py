@@ -2,6 +2,7 @@
 
 from ..layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Softmax
 from .base import Entry, caffe_names
+from .file import File
 
 
 def lenet(classes):
@@ -44,6 +45,14 @@ _COMMON = {
     "classes": 10,
     "labels": tuple("0123456789"),
 }
+# Trained by examples/mnist/train_lenet.sh of Caffe's.
+_FILE = File(
+    "https://raw.githubusercontent.com/ethereon/caffe-tensorflow/d870c51e8fa3452cb210b378c78be7ba4dcc8cf0/"
+    "examples/mnist/lenet_iter_10000.caffemodel",
+    "caffe",
+    sha256="846f9133807d2314ca63382069646ec8c11ac87881825efc6b5145339351f967",
+    size=1_725_006,
+)
 
 ENTRIES = (
     Entry(
@@ -53,6 +62,7 @@ ENTRIES = (
         sources={"caffe": caffe_names},
         about="digits, 20-50-500, without ReLU between the convolutions",
         licence="Caffe's own: BSD-2",
+        files=(_FILE,),
         **_COMMON,
     ),
     Entry(

@@ -2,6 +2,7 @@
 
 from ..layers import AvgPool2d, Conv2d, Dropout, Flatten, MaxPool2d, ReLU, Softmax
 from .base import Entry, caffe_input, caffe_names
+from .imagenet import IMAGENET
 
 
 def nin_imagenet(classes):
@@ -49,5 +50,6 @@ ENTRIES = (
         about="ImageNet, 7.6 million parameters, 1x1 convolutions and no linear layer; Caffe's model zoo",
         reference="Lin, Chen & Yan, Network in network, ICLR 2014; gist.github.com/mavenlin/d802a5849de39225bcc6",
         licence="the authors': BSD (earlier: non-commercial)",
+        labels=IMAGENET,
     ),
 )

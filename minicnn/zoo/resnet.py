@@ -5,6 +5,8 @@ from functools import partial
 
 from ..layers import Add, BatchNorm2d, Conv2d, Flatten, GlobalAvgPool, Linear, MaxPool2d, ReLU, Softmax
 from .base import Entry, torch_names, torchvision_input
+from .file import torchvision_file
+from .imagenet import IMAGENET
 
 # The convolutions of a block: window, channels as a multiple of the stage's width, whether it may halve the image.
 # The paper's bottlenecks halve in the first 1x1; torchvision's in the 3x3, which loses nothing ("v1.5").
@@ -97,6 +99,14 @@ def torch_module(node):
     return f"{block}.{'conv' if kind == 'res' else 'bn'}{'abc'.index(branch[1]) + 1}"
 
 
+_FILES = {
+    18: torchvision_file("resnet18-f37072fd.pth", 44.661, top1=69.758),
+    34: torchvision_file("resnet34-b627a593.pth", 83.275, top1=73.314),
+    50: torchvision_file("resnet50-0676ba61.pth", 97.781, top1=76.13),
+    101: torchvision_file("resnet101-63fe2227.pth", 170.511, top1=77.374),
+    152: torchvision_file("resnet152-394f9c45.pth", 230.434, top1=78.312),
+}
+
 ENTRIES = tuple(
     Entry(
         name=f"resnet{depth}",
@@ -106,6 +116,8 @@ ENTRIES = tuple(
         about=f"ImageNet, {depth} layers in residual blocks; torchvision's",
         reference="He, Zhang, Ren & Sun, Deep residual learning for image recognition, CVPR 2016",
         licence="torchvision's: BSD-3",
+        labels=IMAGENET,
+        files=(_FILES[depth],),
     )
     for depth in _NETS
 )

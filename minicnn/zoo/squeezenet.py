@@ -2,6 +2,8 @@
 
 from ..layers import Concat, Conv2d, Dropout, Flatten, GlobalAvgPool, MaxPool2d, ReLU, Softmax
 from .base import Entry, caffe_input, caffe_names, torchvision_input, torchvision_names
+from .file import caffe_file, torchvision_file
+from .imagenet import IMAGENET
 
 # The channels that each fire module squeezes to, and that each of its two halves expands to.
 _FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128), 6: (48, 192), 7: (48, 192), 8: (64, 256), 9: (64, 256)}
@@ -56,6 +58,7 @@ _TORCH = torchvision_names(classifier="drop9")
 _COMMON = {
     "reference": "Iandola et al., SqueezeNet: AlexNet-level accuracy with 50x fewer parameters, arXiv:1602.07360",
     "licence": "the authors' and torchvision's: BSD",
+    "labels": IMAGENET,
 }
 
 ENTRIES = (
@@ -66,6 +69,7 @@ ENTRIES = (
         preprocess={"torch": torchvision_input()},
         sources={"torch": _TORCH},
         about="ImageNet, 1.2 million parameters, fire modules; torchvision's",
+        files=(torchvision_file("squeezenet1_0-b66bff10.pth", 4.778, top1=58.092),),
         **_COMMON,
     ),
     Entry(
@@ -74,6 +78,18 @@ ENTRIES = (
         preprocess={"caffe": caffe_input(227), "torch": torchvision_input()},
         sources={"caffe": caffe_names, "torch": _TORCH},
         about="ImageNet, 1.2 million parameters, 2.4 times less work than 1.0",
+        files=(
+            torchvision_file("squeezenet1_1-b8a52dc0.pth", 4.729, top1=58.178),
+            caffe_file(
+                "https://raw.githubusercontent.com/forresti/SqueezeNet/master/SqueezeNet_v1.1/squeezenet_v1.1.caffemodel",
+                "3397f026368a45ae236403ccc81cfcbe8ebe1bd0",
+                4.72,
+                mirrors=(
+                    "https://raw.githubusercontent.com/DeepScale/SqueezeNet/master/SqueezeNet_v1.1/"
+                    "squeezenet_v1.1.caffemodel",
+                ),
+            ),
+        ),
         **_COMMON,
     ),
 )

@@ -2,6 +2,7 @@
 
 from ..layers import LRN, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Softmax
 from .base import Entry, caffe_input, caffe_names
+from .imagenet import IMAGENET
 
 
 def zfnet(classes):
@@ -54,5 +55,6 @@ ENTRIES = (
         about="ImageNet, the net of the deconvnet's paper; files in Caffe's form that have its layers and names",
         reference="Zeiler & Fergus, Visualizing and understanding convolutional networks, ECCV 2014, figure 3",
         licence="the authors published no weights",
+        labels=IMAGENET,
     ),
 )
