@@ -107,8 +107,9 @@ class _Parser:
         return found
 
     def string(self):
+        quoted = self.token(_STRING)
         try:
-            return json.loads(self.token(_STRING))
+            return json.loads(quoted)
         except ValueError as error:  # an escape that is none, or bytes that are not UTF-8
             raise self.error("a text that is none") from error
 
