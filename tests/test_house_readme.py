@@ -35,6 +35,15 @@ def test_the_deconvnet_by_hand_is_the_one_of_vis(tmp_path, monkeypatch):
     np.testing.assert_array_equal(names["dx"], deconvnet(names["net"], names["x"], 3))
 
 
+@pytest.mark.data
+def test_files_of_your_own(data_dir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, file in (("net.onnx", "mnist.onnx"), ("squeezenet1_1.pth", "squeezenet1_1.pth")):
+        Path(name).write_bytes((data_dir / "weights" / file).read_bytes())
+    exec(blocks("python")[2], {})
+    assert Path("mine.safetensors").stat().st_size > 4 * 1_235_496
+
+
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("minicnn ")]
 
 
