@@ -23,7 +23,7 @@ def _constant_of_shape(b, n):
     value = n.tensor("value").values() if "value" in n.attributes else np.zeros(1, np.float32)
     shape = b.constant(n, 0).integers() if n.has(0) else [-1]
     if value.size != 1 or min(shape, default=0) < 0 or prod(shape) > MOST_INTEGERS:
-        raise n.error(f"shape {shape}: at most {MOST_INTEGERS} numbers, which are all one, can be computed")
+        raise n.error(f"shape {shape}: at most {MOST_INTEGERS} numbers, all the same, can be made")
     return fold(b, n, lambda _: np.full(shape, value.reshape(())))
 
 

@@ -28,6 +28,7 @@ OLDEST, LATEST = 7, 28  # before 7 arithmetic broadcast by other rules; after 28
 _OPERATORS = {k: v for m in (onnx_windows, onnx_arithmetic, onnx_axes, onnx_folding) for k, v in m.OPERATORS.items()}
 _PROBES = 1 << 20, 1 << 21  # sizes that stand for an open one; what depends on it differs between the two
 _MOST_LETTERS = 200  # of a name
+_MOST_NODES = 10_000  # DenseNet-201 has about 700
 _SPARE = 64 << 20  # bytes
 
 
@@ -169,6 +170,8 @@ class Builder:
         return self._made[constant]
 
     def _put(self, name, layer, inputs, params):
+        if len(self.nodes) == _MOST_NODES:
+            raise FormatError(self.file, f"more than {_MOST_NODES} nodes")
         for key, array in params.items():
             wanted = (layer.param_shapes | layer.buffer_shapes)[key]
             if tuple(array.shape) != tuple(wanted):

@@ -11,7 +11,7 @@ from .checkpoint import bfloat16, count, to_float32
 _DIMS, _TYPE, _SEGMENT, _NAME, _RAW, _EXTERNAL, _LOCATION = 1, 2, 3, 8, 9, 13, 14
 _FLOATS, _INT32, _INT64, _DOUBLES = 4, 5, 7, 10
 _DATA = (_FLOATS, _INT32, 6, _INT64, _RAW, _DOUBLES, 11)  # 6 strings, 11 uint64: read nowhere
-MOST_INTEGERS = 1024  # of a shape, axes or pads
+MOST_INTEGERS = 64  # of a shape, axes or pads: twice as many as axes
 MOST_INTEGER = 1 << 31  # of a size that can be computed
 
 # DataType: its name, how raw_data holds it, the field that holds it otherwise
