@@ -2,7 +2,7 @@
 
 conv.py              which algorithm a convolution takes, in one table
 direct.py            any convolution:            taps.py, correlate.py, pointwise.py, weight_gradient.py
-winograd.py          3x3, with a quarter of the multiplications; winograd_tiles.py, its transforms
+winograd.py          3x3, with a quarter of the multiplications: winograd_tiles.py, winograd_weights.py
 matmul.py            the matrix product
 product.py, tiles.py what all of these come to: two micro-kernels in vector instructions, machine.py their shape
 relu.py max_pool.py avg_pool.py lrn.py im2col.py col2im.py

@@ -2,7 +2,7 @@
 
     window                                              forward, gradient to the input      to the weights
     3x3, stride 1, dilation 1, one group, float32,
-    where it saves time                                 Winograd F(4x4, 3x3)                direct
+    where it saves time                                 Winograd F(4x4, 3x3)                Winograd
     any other                                           direct                              direct
 
 "direct" is a product of the weights and shifted lines of the image (`correlate.py`, `weight_gradient.py`); 1x1,
@@ -13,7 +13,7 @@ Winograd's transforms cost more than the multiplications that they save.
 import numpy as np
 
 from ..shapes import check_dout, conv2d_output
-from . import direct, winograd
+from . import direct, winograd, winograd_weights
 from .memory import empty
 from .product import lanes, round_up
 from .taps import forward_taps
@@ -63,8 +63,10 @@ def conv2d_backward_input(dout, w, x_shape, stride, pad, dilation, groups):
 def conv2d_backward_weight(dout, x, w_shape, stride, pad, dilation, groups):
     check_dout(dout, conv2d_output(x.shape, w_shape, stride, pad, dilation, groups), x=x)
     dw = empty(w_shape, dout.dtype)
-    if dout.size:
-        weight_gradient(dout, x, forward_taps(w_shape[2:], stride, pad, dilation), groups, dw)
-    else:
+    if not dout.size:
         dw[:] = 0
+    elif _winograd_pays(dw, stride, dilation, groups, dout.shape):
+        winograd_weights.weight_gradient(dout, x, (pad[0], pad[2]), dw)
+    else:
+        weight_gradient(dout, x, forward_taps(w_shape[2:], stride, pad, dilation), groups, dw)
     return dw

@@ -93,9 +93,7 @@ def _convolve(
                 while row < end:
                     n, r = row // TY, row % TY
                     here, at = min(high, TY - r, end - row), (row - low) * TX
-                    _transform(
-                        x[n, c], r * 4 - pad[0], pad[1], here, TX, lines[t], v, c * P + at, C * P + LANES, P - at
-                    )
+                    transform(x[n, c], r * 4 - pad[0], pad[1], here, TX, lines[t], v, c * P + at, C * P + LANES, P - at)
                     row += here
         for t in prange(T):
             u, m, line = us[t], ms[t], lines[t]
@@ -158,18 +156,32 @@ def _copy(source, out):
 
 
 @jit
-def _transform(x, y0, left, rows, TX, lines, v, at, step, room):
-    """v[at + i*step + t] = number i of tile t = row*TX + column, of so many rows of tiles from image row y0; t < room.
+def transform(x, y0, left, rows, TX, lines, v, at, step, room):
+    """v[at + i*step + t] = number i of tile t = row*TX + column of so many rows of tiles, from image row y0; t < room."""
+    across, size, flat = TX + 1, lines.shape[1], lines.reshape(-1)
+    sort_cells(x, y0, left, 4 * rows + 2, across, lines)
+    for r in range(rows):
+        for q in range(0, TX, LANES):
+            t = r * TX + q
+            if t + LANES <= room:  # a row's last vector may reach into the next row, which comes later
+                transform_input(flat, size, across, r * across + q, v, at + t, step)
+            else:
+                transform_input(flat, size, across, r * across + q, flat, 17 * size, LANES)
+                copy_numbers(flat, 17 * size, TX - q, v, at + t, step)
 
-    The image's cells are sorted by their remainders modulo 4: then what all tiles have at their place (i, j) lies side
-    by side.
+
+@jit
+def sort_cells(x, y0, left, rows, across, lines):
+    """lines[r % 4 * 4 + c % 4, r//4*across + c//4] = x[y0 + r, c - left], 0 outside x; r < rows, c < 4*across.
+
+    What all tiles have at their place (i, j) then lies side by side. Line 16 is scratch.
     """
-    (H, W), across, size, flat = x.shape, TX + 1, lines.shape[1], lines.reshape(-1)
+    H, W = x.shape
     padded = lines[16]
     lo = min(max(left, 0), 4 * across)
     hi = max(min(W + left, 4 * across), lo)
     padded[: 4 * across] = 0
-    for r in range(4 * rows + 2):
+    for r in range(rows):
         y, first = y0 + r, r // 4 * across
         p0, p1 = lines[r % 4 * 4][first:], lines[r % 4 * 4 + 1][first:]
         p2, p3 = lines[r % 4 * 4 + 2][first:], lines[r % 4 * 4 + 3][first:]
@@ -187,16 +199,14 @@ def _transform(x, y0, left, rows, TX, lines, v, at, step, room):
             p1[:across] = 0
             p2[:across] = 0
             p3[:across] = 0
-    for r in range(rows):
-        for q in range(0, TX, LANES):
-            t = r * TX + q
-            if t + LANES <= room:  # a row's last vector may reach into the next row, which comes later
-                transform_input(flat, size, across, r * across + q, v, at + t, step)
-            else:
-                transform_input(flat, size, across, r * across + q, flat, 17 * size, LANES)
-                for i in range(TILE):
-                    for k in range(TX - q):
-                        v[index(at + t + i * step + k)] = flat[index(17 * size + i * LANES + k)]
+
+
+@jit
+def copy_numbers(source, s0, count, out, at, step):
+    """out[at + i*step + k] = source[s0 + i*LANES + k] for each number i of a tile, k < count."""
+    for i in range(TILE):
+        for k in range(count):
+            out[index(at + i * step + k)] = source[index(s0 + i * LANES + k)]
 
 
 @jit

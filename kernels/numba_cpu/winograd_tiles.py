@@ -1,8 +1,13 @@
-"""Winograd's three transforms F(4x4, 3x3), a vector of tiles at a time, in registers from the first load to the store.
+"""Winograd's transforms F(4x4, 3x3), a vector of tiles at a time, in registers from the first load to the store.
 
-    input     B' d B    6x6 cells      -> 36 numbers
-    filter    G g G'    3x3 taps       -> 36 numbers
-    product   A' m A    36 numbers     -> 4x4 pixels
+    input       B' d B    6x6 cells      -> 36 numbers
+    filter      G g G'    3x3 taps       -> 36 numbers
+    product     A' m A    36 numbers     -> 4x4 pixels
+
+and, for the gradient of the filters, the adjoints of the last two:
+
+    gradient    A d A'    4x4 pixels     -> 36 numbers
+    sum         G' u G    36 numbers     -> 3x3 taps
 
     B' = [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
           [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]]
@@ -46,6 +51,23 @@ def _product(e, m):
         e.scale_add(2, minus2, minus),
         e.scale_add(4, plus2, plus),
         e.add(e.scale_add(8, minus2, minus), m[5]),
+    ]
+
+
+def _gradient(e, d):
+    """A d"""
+    even, odd = e.add(d[0], d[2]), e.add(d[1], d[3])
+    wide, narrow = e.scale_add(4, d[2], d[0]), e.scale(2, e.scale_add(4, d[3], d[1]))
+    return [d[0], e.add(even, odd), e.sub(even, odd), e.add(wide, narrow), e.sub(wide, narrow), d[3]]
+
+
+def _sum(e, u):
+    """G' u"""
+    plus, minus, plus2, minus2 = e.add(u[1], u[2]), e.sub(u[2], u[1]), e.add(u[3], u[4]), e.sub(u[3], u[4])
+    return [
+        e.scale_add(1 / 4, u[0], e.scale_add(-1 / 6, plus, e.scale(1 / 24, plus2))),
+        e.scale_add(1 / 6, minus, e.scale(1 / 12, minus2)),
+        e.scale_add(1 / 6, e.sub(plus2, plus), u[5]),
     ]
 
 
@@ -116,6 +138,41 @@ def transform_products(typingctx, m, at, step, bias, lines, size, q):
 
     n = types.intp
     return types.void(m, n, n, types.float32, lines, n, n), emit
+
+
+@intrinsic
+def transform_gradients(typingctx, lines, size, q, z, at, step):
+    """z[at + (6i + j)*step + l] = number (i, j) of the 4x4 pixels at place q + l of the lines, l < lanes.
+
+    lines  flat; line 4i + j has the pixels (i, j) of all tiles, size apart
+    """
+
+    def emit(context, builder, signature, args):
+        _, size, q, _, at, step = args
+        e = Emitter(context, builder, types.float32)
+        lines, z = e.at(pointer(context, builder, signature, args, 0), q), pointer(context, builder, signature, args, 3)
+        tile = [[e.load(e.at(lines, builder.mul(size, _INT(4 * i + j)))) for j in range(4)] for i in range(4)]
+        _store(e, _both_ways(e, _gradient, tile), e.at(z, at), step)
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(lines, n, n, z, n, n), emit
+
+
+@intrinsic
+def transform_sums(typingctx, u, at, step, taps):
+    """taps[(3i + j)*lanes + l] = tap (i, j) of the filter u[at + (6i + j)*step + l], l < lanes."""
+
+    def emit(context, builder, signature, args):
+        _, at, step, _ = args
+        e = Emitter(context, builder, types.float32)
+        u, taps = e.at(pointer(context, builder, signature, args, 0), at), pointer(context, builder, signature, args, 3)
+        tile = [[e.load(e.at(u, builder.mul(step, _INT(6 * i + j)))) for j in range(6)] for i in range(6)]
+        _store(e, _both_ways(e, _sum, tile), taps, _INT(e.lanes))
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(u, n, n, taps), emit
 
 
 def _store(e, rows, address, step):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from minicnn.kernels import reference
 from minicnn.kernels.errors import ShapeError
-from minicnn.kernels.numba_cpu import direct, winograd
+from minicnn.kernels.numba_cpu import direct, winograd, winograd_weights
 from minicnn.kernels.numba_cpu.matmul import matmul
 from minicnn.kernels.numba_cpu.taps import forward_taps
 from minicnn.kernels.numba_cpu.weight_gradient import weight_gradient
@@ -18,7 +18,7 @@ from minicnn.kernels.shapes import conv2d_output
 
 GUARD = 12345.5
 MARGIN = 256
-MANY = settings(max_examples=300)
+MANY = settings(max_examples=1000)
 
 
 class Guarded:
@@ -173,3 +173,26 @@ def test_matmul_of_nothing(shape):
     M, K, N = shape
     out = matmul(np.ones((M, K), "float32"), np.ones((K, N), "float32"))
     assert out.shape == (M, N) and not out.any()
+
+
+@MANY
+@given(convolutions(), st.booleans())
+def test_winograd_weights(case, small_portions):
+    x, w, _, (_, pad, _), _ = case
+    x = x.astype("float32")
+    w_shape, geometry = (len(w), x.shape[1], 3, 3), ((1, 1), pad, (1, 1), 1)
+    shape = fits(x, np.zeros(w_shape, "float32"), geometry[:3], 1)
+    if shape is None:
+        return
+    dout = np.random.default_rng(0).standard_normal(shape).astype("float32")
+    place = Guarded(w_shape, "float32")
+    with pytest.MonkeyPatch.context() as patch:
+        if small_portions:
+            patch.setattr(winograd_weights, "TILES", 1)
+        winograd_weights.weight_gradient(dout, x, (pad[0], pad[2]), place.out)
+    place.check()
+    x, dout = x.astype("float64"), dout.astype("float64")
+    exact = reference.conv2d_backward_weight(dout, x, w_shape, *geometry)
+    # 5e-5 of the largest is what is promised; of few and small ones, of what they are sums of.
+    largest = max(np.abs(exact).max(), np.abs(dout).sum(axis=(0, 2, 3)).mean())
+    assert np.abs(place.out - exact).max() <= 5e-5 * largest
