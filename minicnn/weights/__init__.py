@@ -1,4 +1,8 @@
-"""Weights: one file format a file, and the store that finds them.
+"""Weights: one file format a file, and what is done with the files.
+
+    places      which file a name means        whole_net  a net of a file of any format
+    store       load and save                  convert    somebody else's file to our own form, once
+    fetch       published files by name        verify     whether files are still what was written
 
 A format is a module here with
 

@@ -12,7 +12,7 @@ from . import formats, native
 from .convert import import_file
 from .download import DownloadError, download
 from .lock import lock
-from .places import cache_folder, downloads_folder, named
+from .places import cache_folder, downloads_folder, folders, named
 
 log = logging.getLogger("minicnn")
 
@@ -82,8 +82,8 @@ def _choose(entry, format):
 
 
 def _installed(entry, file):
-    """The converted file in the cache, or None: it says itself what it was made of."""
-    for path in named(cache_folder()):
+    """The converted file where names are looked for, or None: it says itself what it was made of."""
+    for path in (path for folder in folders() for path in named(folder)):
         if re.fullmatch(rf"{re.escape(entry.name)}-[0-9a-f]{{8}}", path.stem):
             meta = native.read_meta(path)
             if meta and (meta.source == file.url or (file.sha256 and meta.sha256.startswith(file.sha256))):

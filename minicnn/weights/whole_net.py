@@ -38,7 +38,8 @@ def read_net(path, arch=None, prototxt=None, format=None, upto=None, classes=Non
     if checkpoint.graph is None and not arch:
         raise FormatError(
             path,
-            "holds weights and does not say of which net: name its architecture (arch, --arch), as in `models list`",
+            f"holds weights and does not say of which net: convert it once (minicnn models import {path} --arch NAME "
+            "--out DIR), or name the architecture: minicnn.load(path, arch=NAME)",
         )
     if checkpoint.graph is None:
         net = _of_the_zoo(path, checkpoint, entry, format, upto, classes)

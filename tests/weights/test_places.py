@@ -56,16 +56,13 @@ def test_paths(places, monkeypatch):
 def test_what_is_missing_says_where_it_looked(places):
     (places[1] / "vgg16-0123abcd.safetensors").write_bytes(b"")
     with pytest.raises(MissingFileError) as caught:
-        where.find("googlenet")
+        where.find("zfnet")
     text = str(caught.value)
-    for part in (
-        *map(str, places),
-        "there are",
-        "vgg16",
-        f"minicnn models import FILE --arch googlenet --out {places[2]}",
-    ):
+    for part in (*map(str, places), "there are vgg16", f"minicnn models import FILE --arch zfnet --out {places[2]}"):
         assert part in text
     assert "\n" not in text
+    with pytest.raises(MissingFileError, match="download them: minicnn models fetch googlenet"):
+        where.find("googlenet")
 
 
 def test_the_cache_folder(monkeypatch, tmp_path):

@@ -98,7 +98,7 @@ def test_weights_for_a_named_architecture(zoo, source):
 
 def test_weights_that_do_not_say_of_which_net(zoo, source, tmp_path):
     for path in (source(TORCH, "net.pth"), foreign(tmp_path / "x.safetensors", {"conv.w": W})):
-        with pytest.raises(FormatError, match="does not say of which net: name its architecture"):
+        with pytest.raises(FormatError, match="does not say of which net: convert it once .*--arch NAME"):
             store.load(path)
     with pytest.raises(UnknownNameError, match="no architecture 'tini'; did you mean tiny"):
         store.load(path, "tini")

@@ -1,8 +1,9 @@
-"""List, describe and convert nets and their weights.
+"""List, describe, fetch, convert and verify nets and their weights.
 
 examples:
   minicnn models list
   minicnn models info mnist-lenet
+  minicnn models fetch resnet18
 """
 
 from ...modules import actions
