@@ -157,7 +157,7 @@ def _copy(source, out):
 
 @jit
 def transform(x, y0, left, rows, TX, lines, v, at, step, room):
-    """v[at + i*step + t] = number i of tile t = row*TX + column of so many rows of tiles, from image row y0; t < room."""
+    """v[at + i*step + t] = number i of tile t = row*TX + column, rows of tiles from image row y0 on; t < room."""
     across, size, flat = TX + 1, lines.shape[1], lines.reshape(-1)
     sort_cells(x, y0, left, 4 * rows + 2, across, lines)
     for r in range(rows):
