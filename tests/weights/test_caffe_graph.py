@@ -96,6 +96,31 @@ def test_a_softmax_beside_the_loss(read, form):
 
 
 @forms
+def test_scores_of_one_pixel_and_of_many(read, form):
+    """Inner products make (N, C), and so does a softmax at the end of a net whose image is of an open size."""
+    got = read([data(), CONV, POOL, {**LOSS, "bottom": ["pool", "label"]}], form)
+    assert names(got) == ["conv", "pool", "pool/flatten", "prob"]
+    got = read([CONV, POOL, {**SOFTMAX, "bottom": ["pool"]}], form, input="data")
+    assert names(got) == ["conv", "pool", "pool/flatten", "prob"]
+    got = read([data(), CONV, {**LOSS, "bottom": ["conv", "label"], "softmax_param": {"axis": 2}}], form)
+    assert names(got) == ["conv", "prob"] and got.graph.nodes[-1][1].axis == 2
+
+
+@forms
+def test_the_tests_loss_counts(read, form):
+    side = caffe_layer("side", "Sigmoid", "conv")
+    layers = [
+        {**LOSS, "bottom": [blob], "include": {"phase": phase}} for blob, phase in (("conv", TEST), ("side", TRAIN))
+    ]
+    assert names(read([data(), CONV, side, *layers], form)) == ["conv", "prob"]
+
+
+@forms
+def test_a_softmax_beside_another_loss_is_not_what_was_trained(read, form):
+    assert names(read([data(), CONV, RELU, POOL, FULL, SOFTMAX, {**LOSS, "type": "EuclideanLoss"}], form)) == NODES
+
+
+@forms
 def test_losses_on_the_way_go_with_all_that_only_they_need(read, form):
     side = caffe_layer("side", "Mystery" if form != "version 1" else "Power", "conv")
     layers = [data(), CONV, RELU, side, {**LOSS, "name": "loss1", "bottom": ["side", "label"]}, POOL, FULL, LOSS]
@@ -223,6 +248,11 @@ def test_an_image_that_is_none(read):
     assert names(got) == ["fc"] and got.graph.input_size is None
     got = read([full], input="data")
     assert names(got) == ["data/flatten", "fc"] and got.graph.input_size is None
+
+
+def test_one_shape_is_for_all(read):
+    layer = caffe_layer("images", "Input", (), ["label", "data"], input_param={"shape": {"dim": (10, 3, 8, 9)}})
+    assert read([layer, CONV, POOL]).graph.input_size == (3, 8, 9)
 
 
 def test_which_image(read):
