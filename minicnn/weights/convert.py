@@ -9,8 +9,9 @@ from ..files import read_whole
 from ..mean_image import MeanImage
 from ..meta import Meta
 from . import caffe, caffe_graph, formats
+from .digest import digests
 from .store import save
-from .whole_net import read_net, sha256_of
+from .whole_net import read_net
 
 
 def import_file(path, arch, out_dir, name=None, classes=None, mean_image=None, changes=None, **reading):
@@ -31,7 +32,7 @@ def import_file(path, arch, out_dir, name=None, classes=None, mean_image=None, c
     """
     names = None if classes is None else read_classes(classes)
     net, input_size = read_net(path, arch, classes=names if arch else None, **reading)
-    sha256, changes = sha256_of(path), dict(changes or {})
+    (sha256,), changes = digests(path, "sha256"), dict(changes or {})
     if names is not None and not arch:
         changes["classes"] = names
     if mean_image is not None:

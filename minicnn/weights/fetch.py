@@ -1,6 +1,5 @@
 """Published weights: downloaded, checked against their published hash, and converted, once."""
 
-import hashlib
 import logging
 import os
 import re
@@ -10,6 +9,7 @@ from .. import zoo
 from ..errors import MissingFileError, OutputError, UsageError
 from . import formats, native
 from .convert import import_file
+from .digest import digests
 from .download import DownloadError, download
 from .lock import lock
 from .places import cache_folder, downloads_folder, folders, named
@@ -92,8 +92,8 @@ def _installed(entry, file):
 
 
 def _check_placed(file, original):
-    found = _hashes(original)
-    if not file.accepts(**found):
+    found = digests(original, "sha256", "sha1")
+    if not file.accepts(*found):
         raise MissingFileError(
             f"{original} is not the file that it is called: {_difference(file, found, original)}; remove it or put the "
             f"right one there, from {file.url}"
@@ -124,8 +124,8 @@ def _checked_download(url, file, part, hosts, progress):
     """`part` is the right file afterwards; where it is a wrong one it is removed."""
     resumed = part.exists()
     download(url, part, hosts, file.size, progress)
-    found = _hashes(part)
-    if file.accepts(**found):
+    found = digests(part, "sha256", "sha1")
+    if file.accepts(*found):
         return
     reason = _difference(file, found, part)
     part.unlink()
@@ -135,19 +135,10 @@ def _checked_download(url, file, part, hosts, progress):
     raise DownloadError(url, reason)
 
 
-def _hashes(path):
-    sha256, sha1 = hashlib.sha256(), hashlib.sha1(usedforsecurity=False)
-    with open(path, "rb") as data:
-        while chunk := data.read(1 << 20):
-            sha256.update(chunk)
-            sha1.update(chunk)
-    return {"sha256": sha256.hexdigest(), "sha1": sha1.hexdigest()}
-
-
 def _difference(file, found, path):
-    kind = "sha256" if file.sha256 else "sha1"
+    kind, digits = ("sha256", found[0]) if file.sha256 else ("sha1", found[1])
     with open(path, "rb") as data:
         instead = formats.what_instead(data.read(4096))
     size = path.stat().st_size
     about = instead or (f"{size} bytes" + (f", expected about {file.size}" if file.size else ""))
-    return f"{about}; its {kind} is {found[kind]}, expected {getattr(file, kind)}"
+    return f"{about}; its {kind} is {digits}, expected {getattr(file, kind)}"

@@ -1,18 +1,17 @@
 """A net with its weights, from a file of any format: what `load` and `import_file` share."""
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 from .. import zoo
 from ..errors import FormatError, UsageError
-from ..files import read_whole
 from ..kernels.errors import MinicnnError
 from ..kernels.shapes import show
 from ..meta import Meta
 from ..net import Net
 from . import caffe, caffe_graph, formats, native
 from .checkpoint import require_finite
+from .digest import digests
 
 # The parameters' names in torch's modules, which files that otherwise have our names carry too.
 _TORCH_KINDS = {"weight": "w", "bias": "b"}
@@ -60,10 +59,6 @@ def check_meta(net):
         raise MinicnnError(f"{net.scores}: {names} class names for an output of {show(scores)}")
 
 
-def sha256_of(path):
-    return hashlib.sha256(read_whole(path)).hexdigest()
-
-
 def _read(path, arch, prototxt):
     if prototxt and arch:
         raise UsageError(f"the net is described by {prototxt} or is the architecture {arch}: say one of the two")
@@ -100,7 +95,7 @@ def _of_the_zoo(path, checkpoint, entry, format, upto, classes):
         raise FormatError(path, f"not the weights of {wanted}: {error}") from error
     fields = {"classes": net.meta.classes, "licence": entry.licence, "source": Path(path).name}
     fields |= entry.preprocess[_preprocessing(path, entry, known, format)]
-    net.meta = Meta(architecture=entry.name, sha256=sha256_of(path), **fields)
+    net.meta = Meta(architecture=entry.name, sha256=digests(path, "sha256")[0], **fields)
     return net
 
 

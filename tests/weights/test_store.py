@@ -1,6 +1,7 @@
 """Nets out of files of every kind."""
 
 import json
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,8 +11,9 @@ from tiny_zoo import CAFFE, META, TORCH, B, W
 from weight_files import safetensors_file
 
 import minicnn
+from minicnn import Net
 from minicnn.errors import FormatError, MissingFileError, UnknownNameError, UsageError
-from minicnn.layers import Conv2d, ReLU
+from minicnn.layers import Conv2d, Linear, ReLU
 from minicnn.weights import formats, graph_json, native, store
 from minicnn.weights.checkpoint import Checkpoint, Graph
 
@@ -77,6 +79,17 @@ def test_nan_is_refused_unless_asked_for(places):
     assert np.isnan(store.load("tiny", allow_nonfinite=True).state_dict()["conv.w"]).sum() == 1
 
 
+def test_peak_memory_is_about_twice_the_file(tmp_path):
+    path = tmp_path / "net.safetensors"
+    minicnn.save(Net([(f"fc{i}", Linear(1024, 1024, bias=False)) for i in range(4)]).init(seed=0), path)
+    tracemalloc.start()
+    try:
+        minicnn.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 2.2 * path.stat().st_size
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_part_of_a_net(places):
     net = store.load(save(places[0] / "tiny.safetensors"), upto="conv")
     assert [node.name for node in net.nodes] == ["conv"] and net.frozen
@@ -98,7 +111,7 @@ def test_weights_for_a_named_architecture(zoo, source):
 
 def test_weights_that_do_not_say_of_which_net(zoo, source, tmp_path):
     for path in (source(TORCH, "net.pth"), foreign(tmp_path / "x.safetensors", {"conv.w": W})):
-        with pytest.raises(FormatError, match="does not say of which net: convert it once .*--arch NAME"):
+        with pytest.raises(FormatError, match=r"does not say of which net: convert it once .*--arch NAME"):
             store.load(path)
     with pytest.raises(UnknownNameError, match="no architecture 'tini'; did you mean tiny"):
         store.load(path, "tini")
@@ -165,6 +178,16 @@ def test_a_file_may_hold_a_part_of_the_net(tmp_path):
     with pytest.raises(FormatError, match=r"'ip1.w': is not in the file"):
         store.load(path, "lenet")
     assert store.load(path, "lenet", upto="conv1").nodes[-1].name == "conv1"  # what it holds beyond is left
+
+
+def test_a_part_with_torchs_names(tmp_path):
+    w, b = np.ones((64, 3, 3, 3), np.float32), np.zeros(64, np.float32)
+    net = store.load(
+        foreign(tmp_path / "x.safetensors", {"features.0.weight": w, "features.0.bias": b}), "vgg11", upto="pool1"
+    )
+    assert list(net.state_dict()) == ["conv1_1.w", "conv1_1.b"] and net.meta.channel_order == "RGB"
+    with pytest.raises(FormatError, match=r"'features.0.bias': is not in the file"):
+        store.load(foreign(tmp_path / "y.safetensors", {"features.0.weight": w}), "vgg11", upto="pool1")
 
 
 @pytest.mark.data

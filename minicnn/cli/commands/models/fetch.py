@@ -1,8 +1,8 @@
 """Download published weights, check their hash and convert them, once; from then on they are found by name.
 
 What has been fetched is not fetched again, and what was interrupted goes on where it broke off. Without a network, get
-the file elsewhere and put it where the message says. `minicnn models list` shows what there is; the weights keep their
-own licence.
+the file elsewhere and put it where the message says; MINICNN_OFFLINE=1 forbids downloads. `minicnn models list` shows
+what there is; the weights keep their own licence.
 
 examples:
   minicnn models fetch resnet18
