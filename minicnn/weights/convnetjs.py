@@ -22,7 +22,7 @@ from .convnetjs_layers import LAYERS
 FORMAT = "convnetjs"
 SUFFIXES = (".json",)
 
-_MOST_BYTES, _MOST_LAYERS, _MOST_SIZE = 1 << 28, 1000, 1 << 16
+_MOST_BYTES, _MOST_LAYERS, _MOST_SIZE = 1 << 25, 1000, 1 << 16
 
 
 def sniff(head):

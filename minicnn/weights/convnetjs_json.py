@@ -5,6 +5,7 @@ numbers comes out as there. Written from RFC 8259.
 """
 
 import json
+import math
 import re
 
 import numpy as np
@@ -123,11 +124,15 @@ class _Parser:
         while cut != end:
             cut = end if end - start <= _PIECE else self.data.rfind(b",", start, start + _PIECE)
             self.pos = start
-            items = self.data[start:cut].split(b",") if cut > start else [b""]
-            if has_keys:
-                items = [self.without_key(item, count + i) for i, item in enumerate(items)]
+            piece = self.data[start:cut]
+            items = _quickly(piece, count if has_keys else None)
+            if items is None:  # there is an error, and it is looked for
+                items = piece.split(b",")
+                if has_keys:
+                    items = [self.without_key(item, count + i) for i, item in enumerate(items)]
+                items = list(map(self.number, items))
             with np.errstate(over="ignore"):
-                found[count : count + len(items)] = list(map(self.number, items))
+                found[count : count + len(items)] = items
             count, start = count + len(items), cut + 1
         self.pos = end + 1
         return found
@@ -145,3 +150,21 @@ class _Parser:
         if len(item) > _MOST_DIGITS or not _NUMBER.fullmatch(item):
             raise self.error(f"{item[:40]!r} in a list of numbers")
         return float(item)
+
+
+def _quickly(piece, first):
+    """The numbers of a piece as Python's own reader finds them; None if there is something else in it.
+
+    first  the first key where they have keys, or None
+    """
+    try:
+        found = json.loads((b"[%b]" if first is None else b"{%b}") % piece, parse_int=float)
+    except (ValueError, RecursionError):
+        return None
+    if first is not None:
+        if list(found) != [str(first + i) for i in range(piece.count(b",") + 1)]:
+            return None
+        found = list(found.values())
+    # NaN and Infinity are no JSON, although Python reads them.
+    good = found and set(map(type, found)) <= {float, type(None)} and b"N" not in piece and b"I" not in piece
+    return [math.nan if item is None else item for item in found] if good else None

@@ -29,7 +29,7 @@ _OPERATORS = {k: v for m in (onnx_windows, onnx_arithmetic, onnx_axes, onnx_fold
 _PROBES = 1 << 20, 1 << 21  # sizes that stand for an open one; what depends on it differs between the two
 _MOST_LETTERS = 200  # of a name
 _MOST_NODES = 10_000  # DenseNet-201 has about 700
-_SPARE = 64 << 20  # bytes
+_SPARE = 16 << 20  # bytes
 
 
 def to_checkpoint(fmt, model):
@@ -74,7 +74,7 @@ class Builder:
         self._taken = {}  # name: how often it was asked for
         outputs = [node.outputs[0] for node in model.nodes if not node.name and node.outputs]
         self._numbered = all(re.search(r"_\d+$", output) for output in outputs)
-        self._room = 4 * model.size + _SPARE
+        self._room = 2 * model.size + _SPARE
         self.sizes_open = None in image.shape
         self.values = {
             **model.constants,

@@ -13,6 +13,7 @@ _FLOATS, _INT32, _INT64, _DOUBLES = 4, 5, 7, 10
 _DATA = (_FLOATS, _INT32, 6, _INT64, _RAW, _DOUBLES, 11)  # 6 strings, 11 uint64: read nowhere
 MOST_INTEGERS = 64  # of a shape, axes or pads: twice as many as axes
 MOST_INTEGER = 1 << 31  # of a size that can be computed
+_MOST_WHOLE = 1 << 20
 
 # DataType: its name, how raw_data holds it, the field that holds it otherwise
 _TYPES = {
@@ -90,12 +91,15 @@ class Tensor(Constant):
         if self.type not in _TYPES:
             raise FormatError(self.file, f"type {self.type}, which minicnn does not compute with", self.name)
         name, code, field = _TYPES[self.type]
+        if self.type in WHOLE and self.elements > _MOST_WHOLE:  # which take eight bytes each, and maybe one in the file
+            raise FormatError(self.file, f"{self.elements} integers, at most {_MOST_WHOLE} are read", self.name)
         if len(self.data) > 1:
             raise FormatError(self.file, f"values in fields {' and '.join(map(str, self.data))} at once", self.name)
         if _RAW in self.data or field in (_FLOATS, _DOUBLES):
-            values = self._fixed(name, code, _RAW if _RAW in self.data else field)
-        else:
-            values = self._varints(name, np.dtype(code), field)
+            return self._widened(self._fixed(name, code, _RAW if _RAW in self.data else field))
+        return self._varints(name, np.dtype(code), field)
+
+    def _widened(self, values):
         if self.type in WHOLE:
             return values.astype(np.int64)
         return bfloat16(values) if self.type == 16 else to_float32(values)
@@ -118,15 +122,20 @@ class Tensor(Constant):
     def _varints(self, name, dtype, field):
         # int32_data holds the bits of a float16, int64_data the number itself.
         bits = np.dtype(f"<u{dtype.itemsize}") if dtype.kind == "f" else dtype
-        info, pieces, found = np.iinfo(bits), [np.zeros(0, bits)], 0
-        for kind, value in self.data.get(field, []):
+        info, pieces, found = np.iinfo(bits), self.data.get(field, []), 0
+        if (held := sum(len(value) if kind == wire.BYTES else 1 for kind, value in pieces)) < self.elements:
+            needs = f"{name} {self.shape} needs {self.elements} values, the file has {held} bytes of them"
+            raise FormatError(self.file, needs, self.name)
+        values = np.empty(self.elements, np.int64 if self.type in WHOLE else np.float32)
+        for kind, value in pieces:
             for numbers in self.message.varints(kind, value):
                 if not info.min <= numbers.min() <= numbers.max() <= info.max:
                     raise FormatError(self.file, f"a number that is no {name}", self.name)
-                if (found := found + len(numbers)) > self.elements:
+                if found + len(numbers) > self.elements:
                     raise FormatError(self.file, f"more values than {name} {self.shape} holds", self.name)
-                pieces.append(numbers.astype(bits))
+                values[found : found + len(numbers)] = self._widened(numbers.astype(bits).view(dtype))
+                found += len(numbers)
         if found < self.elements:
             needs = f"{name} {self.shape} needs {self.elements} values, the file has {found}"
             raise FormatError(self.file, needs, self.name)
-        return np.concatenate(pieces).view(dtype)
+        return values

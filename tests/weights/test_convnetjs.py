@@ -310,7 +310,7 @@ def test_files(tmp_path):
         convnetjs.read(tmp_path / "none.json")
     with (tmp_path / "net.json").open("wb") as file:
         file.truncate(1 << 33)
-    with pytest.raises(FormatError, match="more than 268435456 bytes"):
+    with pytest.raises(FormatError, match="more than 33554432 bytes"):
         convnetjs.read(tmp_path / "net.json")
 
 
@@ -381,7 +381,6 @@ def test_numbers_too_large_are_infinite():
         (b"[1_0]", "in a list of numbers"),
         (b"[nan]", "in a list of numbers"),
         (b"[-Infinity]", "in a list of numbers"),
-        (b"[" + b"1" * 65 + b"]", "in a list of numbers"),
         (b"[1" + b" " * 200_000 + b"]", "in a list of numbers"),
         (b'{"0": 1, "2": 3}', 'expected the key "1"'),
         (b'{"1": 1}', 'expected the key "0"'),

@@ -104,7 +104,7 @@ def refused(read, reason, *tensors, op="Add", inputs="x c"):
         (typed(FLOAT16, field_bytes(5, bytes(3))), "FLOAT16 .* needs 4 values, the file has 3"),
         (typed(FLOAT16, field_bytes(5, bytes(5))), "more values than FLOAT16"),
         (typed(FLOAT16, field_bytes(5, varint(65536) + bytes(3))), "a number that is no FLOAT16"),
-        (typed(FLOAT16, field_bytes(5, b"\x80")), "ends inside a number"),
+        (typed(FLOAT16, field_bytes(5, b"\0\0\0\x80")), "ends inside a number"),
         (typed(1, field_bytes(9, bytes(16)), field_bytes(4, bytes(16))), "values in fields 9 and 4 at once"),
         (typed(1, field_int(4, 1)), "kind 0 where numbers are expected"),
         (typed(1, varint(9 << 3 | 5) + bytes(4)), "kind 5 where numbers are expected"),

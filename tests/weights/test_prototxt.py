@@ -80,8 +80,8 @@ def test_lines():
         ("a: " + "1" * 65, "is no number and no name"),
         ("a{" * 100, "nested more than 32 deep"),
         ("a:{" * 100_000, "nested more than 32 deep"),
-        ("a: [" + "1," * 300_000, "more than 200000 fields"),
-        ("a {}" * 300_000, "more than 200000 fields"),
+        ("a: [" + "1," * 300_000, "more than 50000 fields"),
+        ("a {}" * 300_000, "more than 50000 fields"),
     ],
 )
 def test_bad_texts(text, reason):
