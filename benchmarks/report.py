@@ -26,16 +26,16 @@ def replace(text, name, table):
 
 
 def nets_table(results, peak, where):
-    """Markdown: one row a net and batch size, then what it was measured on."""
+    """Markdown: one row a work, net and batch size, then what it was measured on."""
     rows = [
-        "| to the scores and back to the pixels | batch | minicnn | PyTorch | ratio | of peak | memory | PyTorch's |",
-        "|---|---|---|---|---|---|---|---|",
+        "| work | net | batch | minicnn | PyTorch | ratio | of peak | memory | PyTorch's |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for r in results:
         theirs, ratio = (f"{r.torch_ms:.0f} ms", f"{r.ms / r.torch_ms:.2f}") if r.torch_ms else ("-", "-")
         used = f"{r.gflops / peak:.0%}"
         memory = [f"{mb:.0f} MB" if mb is not None else "-" for mb in (r.mb, r.torch_mb)]
-        rows.append(f"| {r.net} | {r.batch} | {r.ms:.0f} ms | {theirs} | {ratio} | {used} | {' | '.join(memory)} |")
+        rows.append(f"| {r.work} | {r.net} | {r.batch} | {r.ms:.0f} ms | {theirs} | {ratio} | {used} | {' | '.join(memory)} |")
     return "\n".join(rows) + f"\n\n{where}\n"
 
 
@@ -43,8 +43,8 @@ def about(machine_facts, peak):
     """What the table's figures are and where they were measured, in a sentence or two."""
     m = machine_facts
     return (
-        "Medians of interleaved pairs of runs, of which the second counts; 224x224, float32, no parameter gradients; "
-        "memory is what the process grew by beyond the weights; the peak is that of the vector units, and work is "
+        "Image gradient: to the scores and back to the pixels; training step: to the loss and back to all parameters. "
+        "Medians of interleaved pairs of runs, of which the second counts; float32, 224x224, cifar_vgg 32x32; memory is what the process grew by beyond the weights; the peak is that of the vector units, and work is "
         "counted as the definition does it. "
         f"Measured on {date.today()}: {m['processor']}, {m['threads']} threads, peak {peak:.0f} GFLOP/s; Python "
         f"{platform.python_version()}, NumPy {m['numpy']}, Numba {m['numba']}, PyTorch {m['torch'] or 'not installed'}."

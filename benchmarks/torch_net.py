@@ -17,12 +17,12 @@ class TorchNet:
             warnings.simplefilter("ignore")  # PyTorch warns of a frozen net's read-only memory; nothing writes to it
             self.params = {key: torch.from_numpy(value) for key, value in net.state_dict().items()}
 
-    def forward(self, x):
-        """x (N, C, H, W), a tensor; the scores, before the softmax."""
+    def forward(self, x, train=False):
+        """x (N, C, H, W), a tensor; the scores, before the softmax. With train, batch norm is training."""
         outs = {self.net.input: x}
         for node in self.net.nodes:
             names = (*node.layer.param_shapes, *node.layer.buffer_shapes)
-            own = {name: self.params[f"{node.name}.{name}"] for name in names}
+            own = {name: self.params[f"{node.name}.{name}"] for name in names} | {"train": train}
             outs[node.name] = _CALLS[type(node.layer)](node.layer, own, *(outs[name] for name in node.inputs))
             if node.name == self.net.scores:
                 return outs[node.name]
@@ -32,6 +32,14 @@ class TorchNet:
         x = x.detach().requires_grad_()
         scores = self.forward(x)
         return scores.detach(), torch.autograd.grad(scores, x, dout)[0]
+
+    def training_step(self, x, labels):
+        """(scores, all gradients of the mean cross entropy, side by side in the order of their names) as tensors."""
+        names = sorted(f"{name}.{key}" for name, layer in self.net.layers().items() for key in layer.param_shapes)
+        params = [self.params[name].requires_grad_() for name in names]
+        scores = self.forward(x, train=True)
+        grads = torch.autograd.grad(F.cross_entropy(scores, labels), params)
+        return scores.detach(), torch.cat([grad.reshape(-1) for grad in grads])
 
 
 def _conv2d(layer, own, x):
@@ -52,7 +60,9 @@ def _avg_pool2d(layer, own, x):
 
 
 def _batch_norm2d(layer, own, x):
-    return F.batch_norm(x, own["running_mean"], own["running_var"], own["w"], own["b"], eps=layer.eps)
+    # In training without the running statistics: they are our net's memory, and it moves them itself.
+    running = (None, None) if own["train"] else (own["running_mean"], own["running_var"])
+    return F.batch_norm(x, *running, own["w"], own["b"], own["train"], eps=layer.eps)
 
 
 _CALLS = {
@@ -65,7 +75,8 @@ _CALLS = {
     layers.ReLU: lambda layer, own, x: F.relu(x, inplace=True),
     layers.LRN: lambda layer, own, x: F.local_response_norm(x, layer.size, layer.alpha, layer.beta, layer.k),
     layers.GlobalAvgPool: lambda layer, own, x: x.mean((2, 3), keepdim=True),
-    layers.Dropout: lambda layer, own, x: x,
+    layers.Dropout: lambda layer, own, x: x,  # in evaluation
+    layers.Identity: lambda layer, own, x: x,
     layers.Flatten: lambda layer, own, x: x.flatten(1),
     layers.Concat: lambda layer, own, *xs: torch.cat(xs, 1),
     layers.Add: lambda layer, own, *xs: sum(xs),

@@ -20,7 +20,7 @@ def bench(monkeypatch, capsys):
         return [tiny, fast, fast._replace(rung="PyTorch", ms=2)]
 
     def measure_all(names, batches):
-        return [nets.Result("lenet", 1, 1_000_000, 4, 2, None, None)]
+        return [nets.Result(nets.GRADIENT, "lenet", 1, 1_000_000, 4, 2, None, None)]
 
     monkeypatch.setattr(ladder, "climb", climb)
     monkeypatch.setattr(nets, "measure_all", measure_all)
@@ -43,7 +43,7 @@ def test_table(bench):
 
 def test_all_unless_given(bench):
     results = json.loads(bench("--json"))["results"]
-    assert [row.get("work") for row in results[::3]] == ["gemm", "conv", "pool", None]
+    assert [row.get("work") for row in results[::3]] == ["gemm", "conv", "pool", "image gradient"]
     assert results[-1]["net"] == "lenet" and results[-1]["to_torch"] == 2
 
 

@@ -2,7 +2,8 @@
 
 gemm, conv and pool climb the ladder from the definition's loops to the fast kernel. Each rung is compared with float64
 before it is timed; MB is what must move at least, the peak that of the vector units, the roof what memory allows too.
-nets are forward and backward to the pixels. PyTorch computes the same, in the same run, with as many threads.
+nets are timed forward and back to the pixels, and forward and back to all parameters, a training step. PyTorch computes
+the same, in the same run, with as many threads.
 
 examples:
   minicnn bench conv
@@ -65,7 +66,7 @@ def run(args):
 def _nets(args, peak):
     from ...benchmarks import nets
 
-    results = nets.measure_all(args.net or nets.NETS, args.batch or (1, 8))
+    results = nets.measure_all(args.net or (*nets.NETS, nets.CIFAR), args.batch or (1, 8))
     return [
         r._asdict()
         | {"gflops": r.gflops, "of_peak": r.gflops / peak, "to_torch": r.torch_ms and r.ms / r.torch_ms}
@@ -89,7 +90,7 @@ def _percent(part):
 
 # Column, key of the row, how it is written.
 _NETS = (
-    ("net", "net", "{}"), ("batch", "batch", "{}"), ("ms", "ms", "{:.1f}"), ("GFLOP/s", "gflops", "{:.0f}"),
+    ("work", "work", "{}"), ("net", "net", "{}"), ("batch", "batch", "{}"), ("ms", "ms", "{:.1f}"), ("GFLOP/s", "gflops", "{:.0f}"),
     ("of peak", "of_peak", _percent), ("PyTorch ms", "torch_ms", "{:.1f}"), ("to PyTorch", "to_torch", "{:.2f}"),
     ("MB", "mb", "{:.0f}"), ("PyTorch MB", "torch_mb", "{:.0f}"),
 )  # fmt: skip
