@@ -35,7 +35,8 @@ def nets_table(results, peak, where):
         theirs, ratio = (f"{r.torch_ms:.0f} ms", f"{r.ms / r.torch_ms:.2f}") if r.torch_ms else ("-", "-")
         used = f"{r.gflops / peak:.0%}"
         memory = [f"{mb:.0f} MB" if mb is not None else "-" for mb in (r.mb, r.torch_mb)]
-        rows.append(f"| {r.work} | {r.net} | {r.batch} | {r.ms:.0f} ms | {theirs} | {ratio} | {used} | {' | '.join(memory)} |")
+        cells = [r.work, r.net, str(r.batch), f"{r.ms:.0f} ms", theirs, ratio, used, *memory]
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + f"\n\n{where}\n"
 
 
@@ -44,8 +45,9 @@ def about(machine_facts, peak):
     m = machine_facts
     return (
         "Image gradient: to the scores and back to the pixels; training step: to the loss and back to all parameters. "
-        "Medians of interleaved pairs of runs, of which the second counts; float32, 224x224, cifar_vgg 32x32; memory is what the process grew by beyond the weights; the peak is that of the vector units, and work is "
-        "counted as the definition does it. "
+        "Medians of interleaved pairs of runs, of which the second counts; float32, 224x224, cifar_vgg 32x32; memory "
+        "is what the process grew by beyond the weights; the peak is that of the vector units, and work is counted as "
+        "the definition does it. "
         f"Measured on {date.today()}: {m['processor']}, {m['threads']} threads, peak {peak:.0f} GFLOP/s; Python "
         f"{platform.python_version()}, NumPy {m['numpy']}, Numba {m['numba']}, PyTorch {m['torch'] or 'not installed'}."
     )

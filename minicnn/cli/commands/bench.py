@@ -90,9 +90,9 @@ def _percent(part):
 
 # Column, key of the row, how it is written.
 _NETS = (
-    ("work", "work", "{}"), ("net", "net", "{}"), ("batch", "batch", "{}"), ("ms", "ms", "{:.1f}"), ("GFLOP/s", "gflops", "{:.0f}"),
-    ("of peak", "of_peak", _percent), ("PyTorch ms", "torch_ms", "{:.1f}"), ("to PyTorch", "to_torch", "{:.2f}"),
-    ("MB", "mb", "{:.0f}"), ("PyTorch MB", "torch_mb", "{:.0f}"),
+    ("work", "work", "{}"), ("net", "net", "{}"), ("batch", "batch", "{}"), ("ms", "ms", "{:.1f}"),
+    ("GFLOP/s", "gflops", "{:.0f}"), ("of peak", "of_peak", _percent), ("PyTorch ms", "torch_ms", "{:.1f}"),
+    ("to PyTorch", "to_torch", "{:.2f}"), ("MB", "mb", "{:.0f}"), ("PyTorch MB", "torch_mb", "{:.0f}"),
 )  # fmt: skip
 _RUNGS = (
     ("rung", "rung", "{}"), ("of", "case", "{}"), ("ms", "ms", "{:.2f}"), ("GFLOP/s", "gflops", "{:.3g}"),
