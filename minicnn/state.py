@@ -1,6 +1,7 @@
 """A net's arrays: drawing, saving, loading, converting and freezing them."""
 
 import copy
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -46,10 +47,11 @@ class StateMixin:
                 state[f"{name}.{key}"] = layer.array(key)
         return state
 
-    def load_state_dict(self, state, strict=True):
+    def load_state_dict(self, state, strict=True, copy=True):
         """Copy arrays in by key, converted to the net's dtype.
 
         strict  whether a missing or an unexpected key is an error; returns KeyMismatch(missing, unexpected)
+        copy    without, the net keeps the arrays themselves where they need no conversion
         Raises ShapeError naming the key and both shapes, MinicnnError for keys; the net is then as it was.
         """
         if self.frozen:
@@ -63,9 +65,10 @@ class StateMixin:
             if key in state and tuple(np.shape(state[key])) != shape:
                 raise ShapeError(f"{key}: the file has {show(np.shape(state[key]))}, the net {show(shape)}")
         xp = kernels.get(self.backend).xp if self.backend else np
+        convert = partial(xp.array if copy else xp.asarray, dtype=self.dtype, order="C")
         for name, layer in self.layers().items():
             for into, shapes in ((layer.params, layer.param_shapes), (layer.buffers, layer.buffer_shapes)):
-                into.update({k: xp.array(state[f"{name}.{k}"], self.dtype) for k in shapes if f"{name}.{k}" in state})
+                into.update({k: convert(state[f"{name}.{k}"]) for k in shapes if f"{name}.{k}" in state})
         return KeyMismatch(missing, unexpected)
 
     def state_shapes(self):

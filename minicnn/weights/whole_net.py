@@ -74,7 +74,7 @@ def _described(path, checkpoint):
     nodes, input, _ = checkpoint.graph
     try:
         net = Net(nodes, input, checkpoint.meta).astype(checkpoint.dtype)
-        net.load_state_dict(checkpoint.tensors)
+        net.load_state_dict(checkpoint.tensors, copy=False)
         if net.meta is not None:
             check_meta(net)
     except MinicnnError as error:
@@ -89,7 +89,7 @@ def _of_the_zoo(path, checkpoint, entry, format, upto, classes):
     net = net.upto(upto) if upto else net
     tensors, known = _named_as_ours(path, entry, checkpoint, net)
     try:
-        net.load_state_dict(tensors)
+        net.load_state_dict(tensors, copy=False)
     except MinicnnError as error:
         wanted = entry.name + (f" with {len(classes)} classes" if classes else "")
         raise FormatError(path, f"not the weights of {wanted}: {error}") from error

@@ -37,6 +37,17 @@ def test_state_dict_round_trip_copies():
     assert two.state_dict()["conv1.w"].any()
 
 
+def test_arrays_are_kept_where_no_copy_is_asked_for_and_they_need_no_conversion():
+    state = small().init(1).state_dict()
+    state["conv2.w"] = np.asfortranarray(state["conv2.w"].repeat(2, axis=1)[:, ::2]).astype(np.float64)
+    net = small()
+    net.load_state_dict(state, copy=False)
+    got = net.state_dict()
+    assert got["conv1.w"] is state["conv1.w"] and got["conv1.b"] is state["conv1.b"]
+    assert got["conv2.w"].flags.c_contiguous and got["conv2.w"].dtype == np.float32
+    np.testing.assert_array_equal(got["conv2.w"], state["conv2.w"])
+
+
 def test_strict_names_what_is_missing_and_unexpected():
     state = small().init(1).state_dict()
     state["conv9.w"] = state.pop("conv1.b")
