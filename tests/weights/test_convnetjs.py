@@ -1,128 +1,19 @@
 """ConvNetJS snapshots, against the library's own definitions as loops over its Vols."""
 
 import json
-import math
 
 import numpy as np
 import pytest
+from convnetjs_naive import js_forward
 from net_files import convnetjs_layer, convnetjs_snapshot
 
 from minicnn.errors import FormatError, MissingFileError
 from minicnn.net import Net
 from minicnn.weights import convnetjs, formats
-from minicnn.weights.convnetjs_json import parse
 
 
 def draw(*shape, seed=0):
     return np.random.default_rng([seed, *shape]).standard_normal(shape).astype(np.float32)
-
-
-# ConvNetJS, as karpathy/convnetjs has it: a Vol is (sx, sy, depth, w) with w[(y*sx + x)*depth + d] --------------------
-
-
-class Vol:
-    def __init__(self, sx, sy, depth, w=None):
-        self.sx, self.sy, self.depth = sx, sy, depth
-        self.w = [0.0] * (sx * sy * depth) if w is None else [float(v) for v in w]
-
-    def at(self, x, y, d):
-        return (y * self.sx + x) * self.depth + d
-
-
-def as_vol(entry):
-    w = entry["w"]
-    return Vol(
-        entry["sx"], entry["sy"], entry["depth"], w if isinstance(w, list) else [w[str(i)] for i in range(len(w))]
-    )
-
-
-def js_conv(v, layer):
-    out = Vol(layer["out_sx"], layer["out_sy"], layer["out_depth"])
-    for d, f in enumerate(map(as_vol, layer["filters"])):
-        for ax in range(out.sx):
-            for ay in range(out.sy):
-                a = 0.0
-                for fx in range(f.sx):
-                    for fy in range(f.sy):
-                        x, y = ax * layer["stride"] - layer["pad"] + fx, ay * layer["stride"] - layer["pad"] + fy
-                        if 0 <= x < v.sx and 0 <= y < v.sy:
-                            a += sum(f.w[f.at(fx, fy, fd)] * v.w[v.at(x, y, fd)] for fd in range(f.depth))
-                out.w[out.at(ax, ay, d)] = a + as_vol(layer["biases"]).w[d]
-    return out
-
-
-def js_fc(v, layer):
-    filters, biases = [as_vol(f).w for f in layer["filters"]], as_vol(layer["biases"]).w
-    return Vol(1, 1, len(filters), [math.fsum(a * b for a, b in zip(v.w, f)) + c for f, c in zip(filters, biases)])
-
-
-def js_pool(v, layer):
-    out = Vol(layer["out_sx"], layer["out_sy"], layer["out_depth"])
-    for d in range(v.depth):
-        for ax in range(out.sx):
-            for ay in range(out.sy):
-                x0, y0 = (a * layer["stride"] - layer["pad"] for a in (ax, ay))
-                cells = [(x, y) for x in range(x0, x0 + layer["sx"]) for y in range(y0, y0 + layer["sy"])]
-                inside = [v.w[v.at(x, y, d)] for x, y in cells if 0 <= x < v.sx and 0 <= y < v.sy]
-                out.w[out.at(ax, ay, d)] = max(inside)
-    return out
-
-
-def js_lrn(v, layer):
-    out, half = Vol(v.sx, v.sy, v.depth), layer["n"] // 2
-    for x in range(v.sx):
-        for y in range(v.sy):
-            for i in range(v.depth):
-                near = range(max(0, i - half), min(i + half, v.depth - 1) + 1)
-                scale = layer["k"] + layer["alpha"] / layer["n"] * sum(v.w[v.at(x, y, j)] ** 2 for j in near)
-                out.w[v.at(x, y, i)] = v.w[v.at(x, y, i)] * scale ** -layer["beta"]
-    return out
-
-
-def js_maxout(v, layer):
-    size = layer["group_size"]
-    out = Vol(v.sx, v.sy, v.depth // size)
-    for x in range(v.sx):
-        for y in range(v.sy):
-            for i in range(out.depth):
-                out.w[out.at(x, y, i)] = max(v.w[v.at(x, y, i * size + j)] for j in range(size))
-    return out
-
-
-def js_softmax(v, layer):
-    e = [math.exp(a - max(v.w)) for a in v.w]
-    return Vol(1, 1, len(e), [a / math.fsum(e) for a in e])
-
-
-def each(function):
-    return lambda v, layer: Vol(v.sx, v.sy, v.depth, [function(a, layer) for a in v.w])
-
-
-JS = {
-    "input": each(lambda a, _: a),
-    "conv": js_conv,
-    "fc": js_fc,
-    "pool": js_pool,
-    "relu": each(lambda a, _: 0.0 if a < 0 else a),
-    "sigmoid": each(lambda a, _: 1 / (1 + math.exp(-a))),
-    "tanh": each(lambda a, _: math.tanh(a)),
-    "maxout": js_maxout,
-    "dropout": each(lambda a, layer: a * (1 - layer["drop_prob"])),
-    "lrn": js_lrn,
-    "softmax": js_softmax,
-    "svm": each(lambda a, _: a),
-    "regression": each(lambda a, _: a),
-}
-
-
-def js_forward(snapshot, image):
-    """image: (C, H, W) -> the output as (C, H, W), or (D,) for a Vol of one pixel."""
-    C, H, W = image.shape
-    v = Vol(W, H, C, image.transpose(1, 2, 0).ravel())
-    for layer in json.loads(snapshot)["layers"]:
-        v = JS[layer["layer_type"]](v, layer)
-    out = np.array(v.w).reshape(v.sy, v.sx, v.depth).transpose(2, 0, 1)
-    return out.ravel() if v.sx == v.sy == 1 else out
 
 
 # What is read --------------------------------------------------------------------------------------------------------
@@ -312,96 +203,3 @@ def test_files(tmp_path):
         file.truncate(1 << 33)
     with pytest.raises(FormatError, match="more than 33554432 bytes"):
         convnetjs.read(tmp_path / "net.json")
-
-
-# Its JSON ------------------------------------------------------------------------------------------------------------
-
-
-def plain(value):
-    """Arrays as lists, NaN as None."""
-    if isinstance(value, np.ndarray):
-        return [None if np.isnan(v) else v for v in value.tolist()]
-    if isinstance(value, list):
-        return list(map(plain, value))
-    return {key: plain(v) for key, v in value.items()} if isinstance(value, dict) else value
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *(
-            '{"a": {"b": [{}, [], "x", true, false]}, "c": null}',
-            '"\\u00e9\\n\\"" ',
-            " 1 ",
-            "-2.5e3",
-            "1E2",
-            "[[1], [2, 3]]",
-        ),
-        *("[1, 2.5,-5e-1 ,\n null]", "[null]", '{"w": [0]}', "0", "-0.5"),
-    ],
-)
-def test_json_as_python_reads_it(text):
-    assert plain(parse(text.encode(), "f")) == json.loads(text)
-
-
-def test_indexed_numbers_are_an_array():
-    found = parse(b'{"w": {"0":1,"1" : -2.5, \n"2":null}, "sx": 1}', "f")
-    np.testing.assert_array_equal(found["w"], np.float32([1, -2.5, np.nan]))
-    assert found["w"].dtype == np.float32 and found["sx"] == 1
-
-
-@pytest.mark.parametrize("has_keys", [False, True])
-def test_long_lists(has_keys):
-    numbers = draw(30_000).astype(float).tolist()  # several pieces
-    text = json.dumps({str(i): v for i, v in enumerate(numbers)} if has_keys else numbers)
-    np.testing.assert_array_equal(parse(text.encode(), "f"), np.float32(numbers))
-
-
-def test_numbers_too_large_are_infinite():
-    assert np.isinf(parse(b"[1e999, -1e39]", "f")).all()
-
-
-@pytest.mark.parametrize(
-    "data, reason",
-    [
-        (b"", "is no value"),
-        (b"{", "is no value"),
-        (b'{"a": 1', "truncated"),
-        (b'{"a" 1}', "expected ':'"),
-        (b'{"a": 1 "b": 2}', "expected ',' or '}'"),
-        (b'{"a": 1,}', "is no value"),
-        (b'{"a": 1, "a": 2}', "the key 'a' twice"),
-        (b"{a: 1}", "is no value"),
-        (b"[1, 2", "does not end: truncated"),
-        (b"[1, 2,]", r"b'' in a list of numbers"),
-        (b"[1,,2]", r"b'' in a list of numbers"),
-        (b"[1, [2]]", "in a list of numbers"),
-        (b'[1, "2"]', "in a list of numbers"),
-        (b"[01]", "in a list of numbers"),
-        (b"[1_0]", "in a list of numbers"),
-        (b"[nan]", "in a list of numbers"),
-        (b"[-Infinity]", "in a list of numbers"),
-        (b"[1" + b" " * 200_000 + b"]", "in a list of numbers"),
-        (b'{"0": 1, "2": 3}', 'expected the key "1"'),
-        (b'{"1": 1}', 'expected the key "0"'),
-        (b'{"0": 1, "a": 3}', 'expected the key "1"'),
-        (b'{"0" 1}', "expected the key|in a list"),
-        (b"1 2", "more than one value"),
-        (b"NaN", "is no value"),
-        (b"nul", "is no value"),
-        (b"-", "is no value"),
-        (b"1" * 65, "a number of 65 digits"),
-        (b'"\\x"', "a text that is none"),
-        (b'"\xff"', "a text that is none"),
-        (b'"a\nb"', "is no value"),
-        (b'"' + b"a" * 2000 + b'"', "is no value"),
-        (b"[[" * 100_000, "nested more than 16 deep"),
-        (b'{"a":' * 100_000, "nested more than 16 deep"),
-        (b"[" + b"{}," * 300_000, "more than 200000 values"),
-        (b"\x00\x01", "is no value"),
-    ],
-)
-def test_bad_json(data, reason):
-    with pytest.raises(FormatError, match=reason) as caught:
-        parse(data, "net.json")
-    assert str(caught.value).startswith("net.json: byte ")
