@@ -54,8 +54,8 @@ def _prelu(b, k, x):
     shape = tuple(1 if axis in shared else size for axis, size in enumerate(x.shape))[1:]
 
     def params():
-        alpha = b.weight(k, "alpha")
-        return {"w": keras.channels_outermost(alpha, x.image) if x.image and not shared else keras.prelu(alpha)}
+        layout = partial(keras.channels_outermost, image=x.image) if x.image and not shared else keras.prelu
+        return {"w": b.weight(k, "alpha", layout)}
 
     return b.add(k, layers.PReLU(shape), x, params=params, image=x.image)
 

@@ -6,6 +6,8 @@ again, it is NAME/2. Colons become underlines, and a name that is taken gets a n
 
 from typing import NamedTuple
 
+import numpy as np
+
 from .. import layers
 from ..errors import FormatError
 from ..kernels.errors import MinicnnError
@@ -34,13 +36,14 @@ class Value(NamedTuple):
 class Builder:
     """Makes `nodes` and `tensors`, as Net and load_state_dict take them.
 
-    weights  {Keras' name, "LAYER/kernel": a function that returns the array}
+    weights  {Keras' name, "LAYER/kernel": a function of a layout (see keras.py), which returns the new array}; emptied,
+             so that what was read can be forgotten
     """
 
     def __init__(self, file, weights):
         self.file, self.input = file, None
         self.nodes, self.tensors = [], {}
-        self._weights = dict(weights)
+        self._weights = weights
         # TensorFlow 2.2 put a cell's name between the layer's and the weight's.
         self._without_cell = {"/".join([*name.split("/")[:-2], name.split("/")[-1]]): name for name in weights}
         self._names, self._shared, self._in_order = {}, {}, {}
@@ -93,13 +96,13 @@ class Builder:
             self._keep(k, value.node, layer, params())
         return value
 
-    def weight(self, k, kind):
-        """An array of the layer k by Keras' name ("kernel"); each can be taken once."""
+    def weight(self, k, kind, layout=np.array):
+        """An array of the layer k by Keras' name ("kernel"), in a new layout; each can be taken once."""
         name = f"{k.name}/{kind}"
         name = name if name in self._weights else self._without_cell.get(name)
         if name not in self._weights:
             raise k.error(f"its weight {kind!r} is not in the file")
-        return self._weights.pop(name)()
+        return self._weights.pop(name)(layout)
 
     def channels(self, k, x):
         """C of an image; raises where x is none."""

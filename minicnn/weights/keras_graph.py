@@ -24,7 +24,7 @@ def to_checkpoint(fmt, file, model, weights):
     """Checkpoint of a model.
 
     model    {"class_name": ..., "config": ...}, as it stands in the JSON
-    weights  {"LAYER/kernel": a function that returns the array}
+    weights  {"LAYER/kernel": a function of a layout (see keras.py), which returns the new array}
     Raises FormatError that names the layer.
     """
     builder = Builder(file, weights)

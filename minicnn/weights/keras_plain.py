@@ -1,5 +1,6 @@
 """Keras' layers without a window: dense, batch norm, dropout, sums and joins, other shapes."""
 
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -18,8 +19,8 @@ def _dense(b, k, x):
     layer = layers.Linear(x.shape[1], k.integer("units", most=_MOST_UNITS), k.flag("use_bias", True))
 
     def params():
-        made = {"w": keras.linear(b.weight(k, "kernel"), x.image)}
-        return made | {"b": np.array(b.weight(k, "bias"))} if "b" in layer.param_shapes else made
+        made = {"w": b.weight(k, "kernel", partial(keras.linear, image=x.image))}
+        return made | {"b": b.weight(k, "bias")} if "b" in layer.param_shapes else made
 
     return activated(b, k, b.add(k, layer, x, params=params))
 
@@ -35,10 +36,8 @@ def _batch_norm(b, k, x):
 
     def params():
         names = "gamma" if scale else None, "beta" if center else None, "moving_mean", "moving_variance"
-        arrays = [None if name is None else b.weight(k, name) for name in names]
-        if x.image:
-            arrays = [None if array is None else keras.channels_outermost(array, x.image) for array in arrays]
-        return keras.batch_norm2d(*arrays)
+        layout = partial(keras.channels_outermost, image=x.image) if x.image else np.array
+        return keras.batch_norm2d(*(None if name is None else b.weight(k, name, layout) for name in names))
 
     return b.add(k, layer, x, params=params, image=x.image)
 

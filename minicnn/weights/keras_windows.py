@@ -4,8 +4,6 @@
 tensorflow.org/api_docs/python/tf/nn. Padding never counts in an average.
 """
 
-import numpy as np
-
 from .. import layers
 from . import keras
 from .keras_activations import activated
@@ -127,10 +125,10 @@ def _has_bias(k):
     return k.flag("use_bias", True)
 
 
-def _params(b, k, layer, kernel, convert):
+def _params(b, k, layer, kernel, layout):
     def params():
-        made = {"w": convert(b.weight(k, kernel))}
-        return made | {"b": np.array(b.weight(k, "bias"))} if "b" in layer.param_shapes else made
+        made = {"w": b.weight(k, kernel, layout)}
+        return made | {"b": b.weight(k, "bias")} if "b" in layer.param_shapes else made
 
     return params
 

@@ -1,6 +1,7 @@
 """The weights of a TensorFlow.js model: the manifest in its JSON, and the files that the manifest names."""
 
 import os
+from contextlib import ExitStack
 from functools import partial
 
 import numpy as np
@@ -12,11 +13,11 @@ from .keras_layer import brief, is_number
 
 _DTYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4", "uint16": "<u2", "uint8": "u1", "bool": "?"}
 _QUANTIZED = ("uint8", "uint16", "float16")
-_MOST_NAME = 400
+_MOST_NAME, _PIECE = 400, 1 << 16
 
 
 def read(path, manifest):
-    """{name: a function that returns the array, float32} of all weights but the optimizer's.
+    """{name: a function of a change of layout, which returns the array as float32} of all but the optimizer's.
 
     path  of the model.json; the files are in its folder
     Raises FormatError for a manifest that does not fit the files, before it reads them.
@@ -28,12 +29,13 @@ def read(path, manifest):
         needed, held = sum(spec.nbytes for spec in specs), sum(files.values())
         if needed != held:
             raise FormatError(path, f"its weights take {needed} bytes, {', '.join(files)[:200]} {held}")
-        data, start = _joined(path, files, held), 0
-        for spec in specs:
-            if spec.name in seen:
-                raise FormatError(path, "two weights of this name", spec.name[:80])
-            seen[spec.name] = spec, data[start : start + spec.nbytes]
-            start += spec.nbytes
+        try:
+            for spec, buffer in zip(specs, _buffers(path, files, [spec.nbytes for spec in specs])):
+                if spec.name in seen:
+                    raise FormatError(path, "two weights of this name", spec.name[:80])
+                seen[spec.name] = spec, buffer
+        except OSError as error:
+            raise FormatError(path, f"its weights cannot be read: {error}") from error
     return {name: partial(spec.array, raw) for name, (spec, raw) in seen.items() if not spec.is_optimizer}
 
 
@@ -61,16 +63,21 @@ class _Spec:
             raise self._error(f"shape {brief(self.shape)}")
         self.nbytes = count(file, self.name[:80], self.shape) * np.dtype(_DTYPES[self.stored]).itemsize
 
-    def array(self, raw):
-        """float32 from the bytes: value = stored * scale + min where it is quantized."""
-        values = np.frombuffer(raw, _DTYPES[self.stored]).reshape(self.shape)
+    def array(self, raw, layout):
+        """float32 from the bytes, in a new layout: value = stored * scale + min where it is quantized.
+
+        The layout comes first, while the numbers are small.
+        """
+        values = layout(np.frombuffer(raw, _DTYPES[self.stored]).reshape(self.shape))
         if self.scale is None:
             return to_float32(values)
-        levels = (
-            np.arange(np.iinfo(values.dtype).max + 1) * self.scale + self.min
-        )  # rounded once, as TensorFlow.js does
-        with np.errstate(over="ignore"):
-            return levels.astype(np.float32)[values]
+        with np.errstate(over="ignore"):  # an infinity is noticed later
+            levels = (np.arange(np.iinfo(values.dtype).max + 1) * self.scale + self.min).astype(np.float32)
+        wide = np.empty(values.shape, np.float32)
+        for start in range(0, values.size, _PIECE):  # NumPy makes eight bytes of every index
+            piece = slice(start, start + _PIECE)
+            wide.reshape(-1)[piece] = levels[values.reshape(-1)[piece]]
+        return wide
 
     def _error(self, reason):
         return FormatError(self.file, reason, self.name[:80])
@@ -104,19 +111,19 @@ def _is_plain(name):
     return good and not set(name) & set("/\\:")
 
 
-def _joined(path, files, size):
-    """The contents of all files, one after the other."""
-    data, start = memoryview(bytearray(size)), 0
-    for name, held in files.items():
-        try:
-            with open(name, "rb") as file:
-                read = file.readinto(data[start : start + held])
-        except OSError as error:
-            raise FormatError(path, f"cannot read {name}: {error.strerror}") from error
-        if read != held:
-            raise FormatError(path, f"{name} has changed while it was read")
-        start += held
-    return data
+def _buffers(path, files, sizes):
+    """Yields a buffer of each size, from the contents of the files one after the other."""
+    with ExitStack() as opened:
+        rest = (opened.enter_context(open(name, "rb")) for name in files)
+        file = None
+        for size in sizes:
+            buffer, filled = memoryview(bytearray(size)), 0
+            while filled < size:
+                read = file.readinto(buffer[filled:]) if file else 0
+                filled += read
+                if not read and (file := next(rest, None)) is None:
+                    raise FormatError(path, f"{', '.join(files)[:200]}: changed while they were read")
+            yield buffer
 
 
 def _list(path, value, what):
