@@ -37,7 +37,7 @@ def pointwise(x, w, b, groups, transpose, out):
     if parts == 1:  # as many blocks for each thread
         blocks = min(round_up(blocks * N * groups, T) // (N * groups), max(whole // width, 1))
     Q = max(round_up(-(-whole // blocks), width), width)
-    bias = np.zeros(M * groups, x.dtype) if b is None else b
+    bias = np.empty(0, x.dtype) if b is None else b
     with threads.lock:
         edge = threads.scratch("block", (T, depth * lane), x.dtype)
         sums = threads.scratch("sums", (T, round_up(M, ROWS) * lane + ROWS * Q), x.dtype)
@@ -55,6 +55,7 @@ def _pointwise(
     """Work items are (image, group, block of pixels, part of the output channels); each thread has its share."""
     T, depth, tiles = len(edges), a_offsets.size, -(-M // ROWS)
     full, items = M // ROWS * ROWS, N * groups * blocks * parts
+    add = bias.size > 0  # the products are added to the biases, where there are any
     b_offsets, edge_offsets, tail_offsets = (
         np.arange(depth) * pixels,
         np.arange(depth) * lane,
@@ -70,14 +71,15 @@ def _pointwise(
             low, high = first * ROWS, min(last * ROWS, M)
             x0, out0 = (n * groups + g) * depth * pixels, (n * groups + g) * M * pixels
             p0, p1 = min(block * Q, whole), min((block + 1) * Q, whole)
-            for f in range(low, min(high, full)):
-                out[out0 + f * pixels + p0 : out0 + f * pixels + p1] = bias[g * M + f]
-            for f in range(full, high):
-                total[(f - full) * Q : (f - full) * Q + p1 - p0] = bias[g * M + f]
+            if add:
+                for f in range(low, min(high, full)):
+                    out[out0 + f * pixels + p0 : out0 + f * pixels + p1] = bias[g * M + f]
+                for f in range(full, high):
+                    total[(f - full) * Q : (f - full) * Q + p1 - p0] = bias[g * M + f]
             if p1 > p0:
                 multiply(
                     w, g * group_of_w, a_row, a_offsets, tails[g], tail_offsets, first, last, M,
-                    x, x0 + p0, b_offsets, p1 - p0, lane, out, out0 + p0, pixels, total, 0, Q, True,
+                    x, x0 + p0, b_offsets, p1 - p0, lane, out, out0 + p0, pixels, total, 0, Q, add,
                 )  # fmt: skip
             if p1 > p0 and high > full:
                 _copy_rows(total, 0, Q, p1 - p0, high - full, out, out0 + full * pixels + p0, pixels)
@@ -87,11 +89,12 @@ def _pointwise(
                     for p in range(lane):
                         edge[c * lane + p] = x[x0 + c * pixels + whole + p] if p < rest else 0
                 at = ROWS * Q
-                for f in range(low, high):
-                    total[at + f * lane : at + (f + 1) * lane] = bias[g * M + f]
+                if add:
+                    for f in range(low, high):
+                        total[at + f * lane : at + (f + 1) * lane] = bias[g * M + f]
                 multiply(
                     w, g * group_of_w, a_row, a_offsets, tails[g], tail_offsets, first, last, M,
-                    edge, 0, edge_offsets, lane, lane, total, at, lane, total, at + full * lane, lane, True,
+                    edge, 0, edge_offsets, lane, lane, total, at, lane, total, at + full * lane, lane, add,
                 )  # fmt: skip
                 _copy_rows(total, at + low * lane, lane, rest, high - low, out, out0 + low * pixels + whole, pixels)
 
