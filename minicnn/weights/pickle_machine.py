@@ -62,9 +62,11 @@ class Machine:
     become FormatErrors too.
     """
 
+    most_bytes = _MOST_BYTES
+
     def __init__(self, data, file, names, persistent):
-        if len(data) > _MOST_BYTES:
-            raise FormatError(file, f"a pickle of {len(data)} bytes, at most {_MOST_BYTES} are read")
+        if len(data) > self.most_bytes:
+            raise FormatError(file, f"a pickle of {len(data)} bytes, at most {self.most_bytes} are read")
         self.data, self.file, self.persistent = data, file, persistent
         self.names = {g.name: g for g in (*GLOBALS, *names)}
         self.pos, self.stack, self.memo = 0, [], {}
@@ -92,7 +94,7 @@ class Machine:
         elif opcode in _STEPS:
             _STEPS[opcode](self)
         else:
-            raise self._error(f"opcode 0x{opcode.hex()}, which no weight file needs")
+            raise self._error(f"opcode 0x{opcode.hex()}, which is not needed")
 
     def _error(self, reason):
         return FormatError(self.file, f"{reason} (pickle, byte {self.pos}; nothing in it was run)")
@@ -148,7 +150,7 @@ class Machine:
     def _global(self):
         name = f"{self._line()}.{self._line()}"
         if name not in self.names:
-            raise self._error(f"it asks for {name!r}, which weights do not need")
+            raise self._error(f"it asks for {name!r}, which is not needed")
         self.stack.append(self.names[name])
 
     def _line(self):
