@@ -2,7 +2,7 @@
 
     python -m minicnn.train.mnist_lenet DATA_DIR --out FILE --seed 0
 
-Plain stochastic gradient descent with momentum; every step of it stands in `train`.
+Stochastic gradient descent with momentum; every step of it stands in `train`, the rule in optimisers.py.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from ..layers.softmax_cross_entropy import softmax_cross_entropy_backward, softm
 from ..weights.store import save
 from ..zoo import build
 from .idx import read_mnist
+from .optimisers import Momentum
 
 EPOCHS, BATCH = 8, 64
 RATE, MOMENTUM, DECAY = 0.03, 0.9, 5e-4
@@ -32,14 +33,13 @@ def train(images, labels, epochs=EPOCHS, seed=0):
 
     rate rises to RATE in WARM_UP steps, and falls to 0 as a half cosine.
 
-
     images  (N, 28, 28) uint8, white on black
     labels  (N,) 0..9
     """
     rng = np.random.default_rng(seed)
     net = build("lenet_relu", seed=seed)
-    weights = net.state_dict()  # the net's own arrays: what is added to them here, the net has
-    velocity = {key: np.zeros_like(w) for key, w in weights.items()}
+    weights = net.state_dict()  # the net's own arrays: what the optimiser adds to them, the net has
+    optimiser = Momentum(MOMENTUM, DECAY)
     steps = epochs * (len(images) // BATCH)
     progress = tqdm(total=steps, unit="step", disable=None)
     for step in range(steps):
@@ -53,9 +53,7 @@ def train(images, labels, epochs=EPOCHS, seed=0):
         scores, tape = net.forward(x, until=net.scores, train=True, rng=rng, once=True)
         loss, cache = softmax_cross_entropy_forward(scores, labels[batch])
         _, grads = net.backward(softmax_cross_entropy_backward(1.0, cache), tape, wrt=False)
-        for key, w in weights.items():
-            velocity[key] = MOMENTUM * velocity[key] - rate * (grads[key] + DECAY * w)
-            w += velocity[key]
+        optimiser.step(weights, grads, rate)
 
         progress.set_postfix(loss=f"{loss:.3f}", refresh=False)
         progress.update()
