@@ -51,7 +51,7 @@ def _pool(x, kernel, stride, pad, dilation, argmax, out):
     (P, H, W), (_, OH, OW), (KH, KW) = x.shape, out.shape, kernel
     (SH, SW), (DH, DW), top, left = stride, dilation, pad[0], pad[2]
     height, width = OH + (KH - 1) * DH // SH, OW + (KW - 1) * DW // SW
-    phases = np.full((SH, SW, height * width + OW), -np.inf, x.dtype)
+    phases = np.full((SH, SW, (height + 1) * width), -np.inf, x.dtype)
     best, arg = np.empty(OH * width, x.dtype), np.empty(OH * width, np.int32)
     for p in range(P):
         for y in range(-top, min(H, height * SH - top)):
