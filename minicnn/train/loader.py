@@ -102,7 +102,7 @@ class Loader:
         for key, value in self._identity().items():
             if state.get(key) != value:
                 raise UsageError(
-                    f"a position with {key} {state.get(key)!r} cannot be restored here: {key} is {value!r}"
+                    f"a position with {key} {state.get(key)!r} cannot be restored: here {key} is {value!r}"
                 )
         epoch, index = state.get("epoch"), state.get("index")
         if type(epoch) is not int or type(index) is not int or epoch < 0 or not 0 <= index < len(self):
