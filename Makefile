@@ -1,16 +1,19 @@
-# make demo, make test, make lint: each alone is enough on a fresh machine with Python >= 3.10.
+# make demo, make test, make hostile, make lint: each alone is enough on a fresh machine with Python >= 3.10.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint
+.PHONY: demo test hostile lint
 
 demo: $(VENV)/.installed
 	$(BIN)/minicnn demo
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m "not oracle"
+
+hostile: $(VENV)/.installed-test
+	$(BIN)/python tests/hostile_run.py
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .
