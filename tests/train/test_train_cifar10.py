@@ -97,6 +97,7 @@ IMAGES, LABELS = photos(2)
         (batch(array(IMAGES, shape=(3, 3072)), listed(LABELS)) + b".", r"shape \(3, 3072\) with 6144 bytes"),
         (batch(array(IMAGES, shape=(6, 1024)), listed(LABELS)) + b".", r"shape \(6, 1024\)"),
         (batch(array(IMAGES, version=b"K\x02"), listed(LABELS)) + b".", "not of bytes"),
+        (batch(array(np.append(IMAGES, np.uint8(0)), shape=(2, 3072)), listed(LABELS)) + b".", "with 6145 bytes"),
         (batch(b"N", listed(LABELS)) + b".", "no array `data`"),
         (
             batch(b"cos\nsystem\n" + text("true") + b"\x85R", listed(LABELS)) + b".",
@@ -160,7 +161,7 @@ def test_batches_are_joined_in_order(tmp_path, write, inside):
 def test_a_missing_batch_is_named(tmp_path):
     write_binary(tmp_path, *photos(10))
     (tmp_path / "data_batch_4.bin").unlink()
-    with pytest.raises(MissingFileError, match="data_batch_4.bin"):
+    with pytest.raises(MissingFileError, match="data_batch_4"):
         read_cifar10(tmp_path, "train")
 
 
@@ -186,7 +187,7 @@ def test_pictures(tmp_path, zipped):
 def test_pictures_of_something_else(tmp_path):
     images, _ = photos(10)
     write_pictures(tmp_path / "test", images, (33, 32))
-    with pytest.raises(FormatError, match="airplane/0.png has 33x32 pixels, expected 32x32"):
+    with pytest.raises(FormatError, match=r"airplane/0\.png has 33x32 pixels, expected 32x32"):
         read_cifar10(tmp_path, "test")
     (tmp_path / "test" / "truck").rename(tmp_path / "test" / "tractor")
     with pytest.raises(FormatError, match="tractor"):

@@ -80,7 +80,7 @@ def test_steps_are_drawn_anew_for_each_batch_and_epoch():
 
 @pytest.mark.parametrize("stop", [0, 1, 4, 5, 7, 10])
 def test_a_resumed_run_sees_the_same_batches(stop):
-    whole = sum(epochs(Loader(DATA, 5, seed=3, steps=STEPS), 3), [])
+    whole = [batch for epoch in epochs(Loader(DATA, 5, seed=3, steps=STEPS), 3) for batch in epoch]
     loader, seen = Loader(DATA, 5, seed=3, steps=STEPS), []
     state = loader.state()
     while len(seen) < stop:
