@@ -41,7 +41,7 @@ def test_the_edge_is_smooth(drawn):
         inside = m[1:-1, 1:-1] & m[:-2, 1:-1] & m[2:, 1:-1] & m[1:-1, :-2] & m[1:-1, 2:]
         change = np.abs(item.image.astype(int) - ground).max(axis=0)[1:-1, 1:-1]
         assert change[m[1:-1, 1:-1] & ~inside].mean() < 0.85 * change[inside].mean()
-        assert change[inside].min() > 55, "a shape that does not stand out"
+        assert np.percentile(change[inside], 5) > 65, "a shape that does not stand out"
 
 
 def test_a_picture_depends_on_seed_and_number_alone():
