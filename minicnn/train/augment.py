@@ -28,16 +28,15 @@ def random_crop(images, rng, size=None, pad=0):
     Raises ShapeError where the window is larger than the padded image.
     [1] He, Zhang, Ren & Sun, CVPR 2016, section 4.2
     """
-    N, C, H, W = images.shape
+    N, _, H, W = images.shape
     OH, OW = size or (H, W)
     rows, columns = H + 2 * pad - OH + 1, W + 2 * pad - OW + 1
     if rows < 1 or columns < 1:
         raise ShapeError(f"a window {OH}x{OW} does not fit into images {show(images.shape)} with pad {pad}")
     padded = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-    y = rng.integers(rows, size=N)[:, None] + np.arange(OH)
-    x = rng.integers(columns, size=N)[:, None] + np.arange(OW)
-    n, c = np.arange(N)[:, None, None, None], np.arange(C)[:, None, None]
-    return padded[n, c, y[:, None, :, None], x[:, None, None, :]]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (OH, OW), axis=(2, 3))
+    top, left = rng.integers(rows, size=N), rng.integers(columns, size=N)
+    return windows[np.arange(N), :, top, left]
 
 
 def flip(images, rng):
