@@ -72,7 +72,7 @@ def test_pictures(bench, tmp_path):
     "code, argv, said",
     [
         (2, ["conv", "--net", "lenet"], "--net and --batch are for nets, not for conv"),
-        (2, ["nets", "--out", "x"], "nets have no picture"),
+        (2, ["nets", "--out", "x"], "of nets there are no pictures"),
         (4, ["conv", "--compare", "missing.json"], "cannot read missing.json: no such file"),
         (4, ["conv", "--compare", __file__], "it is not what `minicnn bench --json` prints"),
     ],

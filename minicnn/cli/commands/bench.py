@@ -1,9 +1,9 @@
-"""Time kernels rung by rung, and whole nets, against PyTorch where it is installed.
+"""Time kernels rung by rung, whole nets and their loading, against PyTorch where it is installed.
 
 gemm, conv and pool climb the ladder from the definition's loops to the fast kernel. Each rung is compared with float64
 before it is timed; MB is what must move at least, the peak that of the vector units, the roof what memory allows too.
 nets are timed forward and back to the pixels, and forward and back to all parameters, a training step. PyTorch computes
-the same, in the same run, with as many threads.
+the same, in the same run, with as many threads. load is timed in processes that have imported everything.
 
 examples:
   minicnn bench conv
@@ -11,6 +11,7 @@ examples:
   minicnn bench --json
   minicnn bench pool --compare old.json
   minicnn bench nets --net googlenet --batch 1 --json
+  minicnn bench load --file bvlc_googlenet.caffemodel
 """
 
 import sys
@@ -24,10 +25,16 @@ _LADDERS = ("gemm", "conv", "pool")
 
 
 def add_arguments(parser):
-    parser.add_argument("what", choices=[*_LADDERS, "nets"], nargs="?", help="what to time; all unless given")
+    choices = [*_LADDERS, "nets", "load"]
+    parser.add_argument("what", choices=choices, nargs="?", help="what to time; all but load unless given")
     parser.add_argument("--net", metavar="NAME", action="append", help="nets: which; may be given more than once")
     parser.add_argument(
         "--batch", metavar="N", type=int, action="append", help="nets: images at a time; default 1 and 8"
+    )
+    parser.add_argument(
+        "--file",
+        metavar="FILE",
+        help="load: a file that describes its net; default GoogLeNet's in the folder MINICNN_DATA",
     )
     parser.add_argument("--compare", metavar="OLD", help="what --json printed in another run, to stand beside each row")
     parser.add_argument("--out", metavar="DIR", help="the folder to write to; default none: no picture of the roofline")
@@ -35,23 +42,30 @@ def add_arguments(parser):
 
 
 def run(args):
-    if (args.net or args.batch) and args.what in _LADDERS:
+    if (args.net or args.batch) and args.what not in ("nets", None):
         raise UsageError(f"--net and --batch are for nets, not for {args.what}")
-    if args.out and args.what == "nets":
-        raise UsageError("--out is for gemm, conv and pool: nets have no picture")
-    from ...benchmarks import compare, machine, nets
+    if args.file and args.what != "load":
+        raise UsageError("--file is for load")
+    if args.out and args.what in ("nets", "load"):
+        raise UsageError(f"--out is for gemm, conv and pool: of {args.what} there are no pictures")
+    from ...benchmarks import compare, load, machine, nets
     from ..record import Record
 
+    if args.what == "load":
+        args.file = args.file or load.default_file()
     old = compare.read(args.compare) if args.compare else None
     peak, bandwidth = machine.peak_gflops(), machine.copy_gbytes()
     record = Record(args, "numba") if args.out else None
     rows = []
     for work in (args.what,) if args.what else (*_LADDERS, "nets"):
-        found = _nets(args, peak) if work == "nets" else _ladder(work, peak, bandwidth, record)
+        if work == "load":
+            found = _load(args)
+        else:
+            found = _nets(args, peak) if work == "nets" else _ladder(work, peak, bandwidth, record)
         found = list(compare.add(found, old)) if old is not None else found
         rows += found
         if not args.json:
-            print(_as_table(found, _NETS if work == "nets" else _RUNGS, old is not None), end="\n\n")
+            print(_as_table(found, {"nets": _NETS, "load": _LOADS}.get(work, _RUNGS), old is not None), end="\n\n")
     if record:
         record.write()
     if args.json:
@@ -72,6 +86,12 @@ def _nets(args, peak):
         | {"gflops": r.gflops, "of_peak": r.gflops / peak, "to_torch": r.torch_ms and r.ms / r.torch_ms}
         for r in results
     ]  # fmt: skip
+
+
+def _load(args):
+    from ...benchmarks import load
+
+    return [{"work": "load", **r._asdict(), "gbytes": r.gbytes} for r in load.measure_all(args.file)]
 
 
 def _ladder(work, peak, bandwidth, record):
@@ -99,6 +119,10 @@ _RUNGS = (
     ("GB/s", "gbytes", "{:.3g}"), ("MB", "bytes", lambda n: f"{n / 1e6:.3g}"), ("FLOP/byte", "intensity", "{:.3g}"),
     ("of peak", "of_peak", _percent), ("of roof", "of_roof", _percent), ("to PyTorch", "to_torch", "{:.3g}"),
     ("error", "error", "{:.0e}"), ("first ms", "first_ms", "{:.0f}"),
+)  # fmt: skip
+_LOADS = (
+    ("net", "net", "{}"), ("form", "case", "{}"), ("MB", "bytes", lambda n: f"{n / 1e6:.1f}"),
+    ("first ms", "first_ms", "{:.0f}"), ("ms", "ms", "{:.1f}"), ("GB/s", "gbytes", "{:.2f}"),
 )  # fmt: skip
 _OLD = (("old ms", "old_ms", "{:.2f}"), ("to old", "to_old", "{:.2f}"))
 
