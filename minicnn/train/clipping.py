@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import MinicnnError
 from ..layers.checks import check_number
 
-_BLOCK = 65_536
+_BLOCK = 8_192  # numbers: few enough that their memory is not given back and asked for again each time
 
 
 def clip_by_norm(grads, most):

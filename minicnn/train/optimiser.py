@@ -9,7 +9,7 @@ from ..kernels.errors import ShapeError
 from ..kernels.shapes import check_float, check_same, show
 from ..layers.checks import check_number
 
-_BLOCK = 131_072  # bytes: what is computed in between stays in the processor's cache
+_BLOCK = 65_536  # bytes: what is computed in between stays in the cache, and in memory that is not given back
 
 
 class Optimiser:
@@ -34,7 +34,7 @@ class Optimiser:
     def __init__(self, decay=0.0, undecayed=(), factors=None):
         check_number("decay", decay, lambda v: 0 <= v < float("inf"), "a number >= 0")
         self.decay = float(decay)
-        self.undecayed = (undecayed,) if isinstance(undecayed, str) or callable(undecayed) else tuple(undecayed)
+        self.undecayed = tuple(undecayed) if isinstance(undecayed, (tuple, list)) else (undecayed,)
         self.factors = dict(factors or {})
         for which, factor in self.factors.items():
             check_number(f"factors[{which!r}]", factor, lambda v: 0 <= v < float("inf"), "a number >= 0")

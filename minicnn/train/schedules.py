@@ -64,7 +64,7 @@ class StepDown(Schedule):
     def __post_init__(self):
         _check_rate(self.rate)
         _check_factor("factor", self.factor)
-        at = (self.at,) if isinstance(self.at, Integral) else tuple(self.at)
+        at = self.at if isinstance(self.at, (tuple, list)) else (self.at,)
         for i, step in enumerate(at):
             _check_count(f"at[{i}]", step, 1)
         if list(at) != sorted(set(at)):
