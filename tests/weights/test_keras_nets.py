@@ -11,7 +11,7 @@ import tfjs_files as files
 
 from minicnn import Net
 from minicnn.errors import FormatError
-from minicnn.weights import formats, tfjs
+from minicnn.weights import formats, store, tfjs
 
 RNG = np.random.default_rng(1)
 WRITTEN = json.loads((Path(__file__).parent / "tfjs-written.json").read_text())
@@ -49,7 +49,10 @@ def test_what_tensorflow_js_wrote_and_computed(name, tmp_path):
     (tmp_path / "weights.bin").write_bytes(base64.b64decode(written["weights"]))
     (tmp_path / "model.json").write_text(json.dumps(written["model"]))
     x, y = (np.array(written[key]["values"], np.float32).reshape(written[key]["shape"]) for key in "xy")
-    np.testing.assert_allclose(compute(net_of(tmp_path / "model.json"), x), y, rtol=1e-5, atol=1e-6)
+    net = net_of(tmp_path / "model.json")
+    np.testing.assert_allclose(compute(net, x), y, rtol=1e-5, atol=1e-6)
+    store.save(net, tmp_path / "own.safetensors")
+    assert (compute(store.load(tmp_path / "own.safetensors"), x) == compute(net, x)).all()
 
 
 def test_a_small_net_by_its_definition(tmp_path):
