@@ -89,6 +89,21 @@ def conv2d_backward_weight(dout, x, w_shape, stride, pad, dilation, groups):
     """
 
 
+def add(a, b):
+    """out = a + b.
+
+    a, b, out  any shape, the same
+    """
+
+
+def concat(xs):
+    """The arrays one after the other along the channels: out[n, C0 + c] = x1[n, c] and so on.
+
+    xs      a sequence of (N, C0, ...), (N, C1, ...), ... alike but for the channels, at least one
+    out     (N, C0 + C1 + ..., ...), never one of xs
+    """
+
+
 def relu_forward(x):
     """out = x where x > 0, else 0; NaN stays NaN.
 
@@ -158,4 +173,61 @@ def lrn_backward(dout, x, scale, size, alpha, beta):
                  - 2*alpha*beta/size * x[c'] * sum of (dout * x * scale^(-beta-1))[c] over the c that read c'
 
     dout, x, scale, dx  (N, C, H, W)
+    """
+
+
+def batch_norm_statistics(x):
+    """The mean and the variance of every channel, over all M values of it that the batch holds.
+
+        mean[c] = sum of x[:, c] / M,  var[c] = sum of (x[:, c] - mean[c])^2 / M
+
+    x          (N, C, ...), M = x.size / C > 0
+    mean, var  (C,) float64
+    Returns (mean, var).
+    """
+
+
+def batch_norm_forward(x, mean, inverse_std, w, b):
+    """out = (x - mean) * inverse_std * w + b, every channel with its own.
+
+    x, out             (N, C, ...)
+    mean, inverse_std  (C,) float64
+    w, b               (C,)
+    """
+
+
+def batch_norm_backward_params(dout, x, mean, inverse_std):
+    """dw[c] = sum of (dout * xhat)[:, c] and db[c] = sum of dout[:, c], with xhat = (x - mean) * inverse_std.
+
+    dout, x            (N, C, ...)
+    mean, inverse_std  (C,) float64
+    dw, db             (C,) float64
+    Returns (dw, db).
+    """
+
+
+def batch_norm_backward_input(dout, x, mean, inverse_std, w, sums):
+    """dx of batch_norm_forward: of constant mean and inverse_std, or of the batch's own, which read x too.
+
+        dx = w * inverse_std * dout                                 sums None
+        dx = w * inverse_std * (dout - db / M - xhat * dw / M)      sums (dw, db)
+
+    dout, x, dx        (N, C, ...), M = x.size / C
+    mean, inverse_std  (C,) float64
+    w                  (C,)
+    sums               None, or what batch_norm_backward_params returned: mean and inverse_std are those of x
+    """
+
+
+def softmax_forward(x):
+    """out[n, c] = exp(x[n, c] - m) / sum over c' of exp(x[n, c'] - m), m the largest x[n, c'].
+
+    x, out  (N, C, ...), each position of its own
+    """
+
+
+def softmax_backward(dout, out):
+    """dx[n, c] = out[n, c] * (dout[n, c] - sum over c' of (dout * out)[n, c']).
+
+    dout, out, dx  (N, C, ...)
     """

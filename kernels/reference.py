@@ -6,11 +6,15 @@ A convolution is im2col and one matrix product. Signatures and shapes stand in `
 import numpy as np
 
 from .shapes import (
+    check_channels,
     check_cols,
     check_dout,
+    check_float,
     check_ndim,
     check_pooled,
     check_same,
+    check_values,
+    concat_output,
     conv2d_output,
     matmul_output,
     window_output,
@@ -112,6 +116,21 @@ def conv2d_backward_weight(dout, x, w_shape, stride, pad, dilation, groups):
     return dw.sum(0).reshape(w_shape)
 
 
+# Several inputs --------------------------------------------------------------------------------------------------
+
+
+def add(a, b):
+    check_same("a", a.shape, "b", b.shape)
+    check_float(a=a, b=b)
+    return a + b
+
+
+def concat(xs):
+    concat_output([x.shape for x in xs])
+    check_float(**{f"x{i}": x for i, x in enumerate(xs)})
+    return np.concatenate(xs, axis=1)
+
+
 # ReLU ------------------------------------------------------------------------------------------------------------
 
 
@@ -197,3 +216,69 @@ def lrn_backward(dout, x, scale, size, alpha, beta):
     # channel c' is read by c' - (size-1)//2 .. c' + size//2, the mirrored window.
     through_scale = _channel_sum(dout * x * scale ** (-beta - 1), (size - 1) // 2, size // 2)
     return dout * scale**-beta - 2 * alpha * beta / size * x * through_scale
+
+
+# Batch normalisation ---------------------------------------------------------------------------------------------
+
+
+def _all_but_channels(x):
+    return (0, *range(2, x.ndim))
+
+
+def _by_channel(vector, x):
+    """(1, C, 1, ...), in float64."""
+    return vector.reshape(-1, *(1,) * (x.ndim - 2)).astype("float64")
+
+
+def _normalised(x, mean, inverse_std):
+    return (x - _by_channel(mean, x)) * _by_channel(inverse_std, x)
+
+
+def batch_norm_statistics(x):
+    check_values(x.shape)
+    axes = _all_but_channels(x)
+    mean = x.mean(axes, "float64")
+    return mean, ((x - _by_channel(mean, x)) ** 2).mean(axes)
+
+
+def batch_norm_forward(x, mean, inverse_std, w, b):
+    check_channels("x", x.shape, mean=mean, inverse_std=inverse_std, w=w, b=b)
+    check_float(x=x, w=w, b=b)
+    out = _normalised(x, mean, inverse_std) * _by_channel(w, x) + _by_channel(b, x)
+    return out.astype(x.dtype)
+
+
+def batch_norm_backward_params(dout, x, mean, inverse_std):
+    check_dout(dout, x.shape, x=x)
+    check_channels("x", x.shape, mean=mean, inverse_std=inverse_std)
+    # out = xhat * w + b
+    axes = _all_but_channels(x)
+    return (dout * _normalised(x, mean, inverse_std)).sum(axes), dout.sum(axes, "float64")
+
+
+def batch_norm_backward_input(dout, x, mean, inverse_std, w, sums):
+    check_dout(dout, x.shape, x=x, w=w)
+    dw, db = sums or (None, None)
+    check_channels("x", x.shape, mean=mean, inverse_std=inverse_std, w=w, dw=dw, db=db)
+    scale = _by_channel(w, x) * _by_channel(inverse_std, x)
+    if sums is None:
+        return (dout * scale).astype(x.dtype)
+    # xhat keeps mean 0 and variance 1 whatever x does: what would shift or stretch the channel moves nothing.
+    M = max(x[:, :1].size, 1)
+    moving = dout - _by_channel(db, x) / M - _normalised(x, mean, inverse_std) * _by_channel(dw, x) / M
+    return (moving * scale).astype(x.dtype)
+
+
+# Softmax ---------------------------------------------------------------------------------------------------------
+
+
+def softmax_forward(x):
+    check_channels("x", x.shape)
+    e = np.exp(x - x.max(axis=1, keepdims=True)) if x.size else x
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def softmax_backward(dout, out):
+    check_dout(dout, out.shape, out=out)
+    check_channels("out", out.shape)
+    return out * (dout - (dout * out).sum(axis=1, keepdims=True))

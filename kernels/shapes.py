@@ -2,7 +2,11 @@
 
 from numbers import Integral
 
+import numpy as np
+
 from .errors import DTypeError, ShapeError
+
+_FLOATS = {np.dtype("float32"), np.dtype("float64")}
 
 
 def pair(value, name):
@@ -113,6 +117,32 @@ def check_cols(cols, x_shape, kernel, stride, pad, dilation):
     return OH, OW
 
 
+def concat_output(shapes):
+    """(N, C0 + C1 + ..., ...); raises ShapeError where the shapes differ elsewhere than in the channels."""
+    first = shapes[0]
+    for i, shape in enumerate(shapes):
+        check_channels(f"x{i}", shape)
+        if shape[:1] + shape[2:] != first[:1] + first[2:]:
+            raise ShapeError(f"x{i} {show(shape)} and x0 {show(first)} must be alike but for the channels")
+    return (first[0], sum(shape[1] for shape in shapes), *first[2:])
+
+
+def check_channels(name, shape, **vectors):
+    """Raises ShapeError unless `shape` is (N, C, ...) and the vectors, None passed over, hold one number a channel."""
+    if len(shape) < 2:
+        raise ShapeError(f"{name} has no channels: its dimensions are (N, C, ...) ({name} {show(shape)})")
+    for other, vector in vectors.items():
+        if vector is not None and vector.shape != (shape[1],):
+            raise ShapeError(f"{name} has C={shape[1]}, {other} is {show(vector.shape)} ({name} {show(shape)})")
+
+
+def check_values(x_shape):
+    """Raises ShapeError where x (N, C, ...) holds no number: nothing has no mean."""
+    check_channels("x", x_shape)
+    if 0 in x_shape:
+        raise ShapeError(f"x holds no number and has no mean (x {show(x_shape)})")
+
+
 def check_ndim(name, shape, ndim):
     """Raises ShapeError unless `shape` has `ndim` dimensions."""
     if len(shape) != ndim:
@@ -129,8 +159,8 @@ def check_same(name_a, a_shape, name_b, b_shape):
 def check_float(**arrays):
     """Raises DTypeError unless all named arrays share one dtype, float32 or float64; None is passed over."""
     arrays = {name: a for name, a in arrays.items() if a is not None}
-    dtypes = {str(getattr(a, "dtype", type(a).__name__)) for a in arrays.values()}
-    if len(dtypes) != 1 or not dtypes <= {"float32", "float64"}:
+    dtypes = {getattr(a, "dtype", None) for a in arrays.values()}
+    if len(dtypes) != 1 or not dtypes <= _FLOATS:
         what = ", ".join(f"{name} is {getattr(a, 'dtype', type(a).__name__)}" for name, a in arrays.items())
         raise DTypeError(f"{what}; expected one of float32 or float64 for all (see astype)")
 

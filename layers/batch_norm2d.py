@@ -4,19 +4,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..kernels import current
 from ..kernels.errors import MinicnnError, ShapeError
-from ..kernels.shapes import check_dout, check_float, show
+from ..kernels.shapes import check_float, show
 from .base import Layer
 from .checks import check_number, check_sizes
 
 
 class BatchNorm2dCache(NamedTuple):
-    xhat: Any
+    x: Any
     w: Any
-    inverse_std: Any  # (1, C, 1, 1), of as many axes as x
-    train: bool
-    mean: Any  # (C,) float64, the batch's; None in evaluation
-    var: Any  # (C,) float64, the batch's, biased; None in evaluation
+    mean: Any  # (C,) float64
+    inverse_std: Any  # (C,) float64
+    var: Any  # (C,) float64, the batch's, biased; None in evaluation: mean and inverse_std do not depend on x
 
 
 def batch_norm2d_forward(x, w, b, running_mean, running_var, train=False, eps=1e-5):
@@ -29,7 +29,7 @@ def batch_norm2d_forward(x, w, b, running_mean, running_var, train=False, eps=1e
 
     x, out  (N, C, H, W), or (N, C), (N, C, L) ... with whatever axes in place of y and x; float32 or float64
     w, b, running_mean, running_var  (C,); also called gamma, beta
-    cache   xhat, not x; in training also the batch's mean and var (C,), in float64
+    cache   x, not xhat, which is quickly made again
     Raises ShapeError if C does not fit, or in training if M < 2: one value has no variance.
     Ioffe & Szegedy, ICML 2015, algorithm 1
     """
@@ -39,17 +39,12 @@ def batch_norm2d_forward(x, w, b, running_mean, running_var, train=False, eps=1e
         M = x.size // x.shape[1]
         if M < 2:
             raise ShapeError(f"batch statistics need 2 values a channel, here are {M} (x {show(x.shape)})")
-        mean = x.mean(axis=_axes(x), keepdims=True, dtype="float64")
-        centred = x - mean
-        var = (centred * centred).mean(axis=_axes(x), keepdims=True)
+        mean, var = current().batch_norm_statistics(x)
     else:
-        mean, var = _by_channel(running_mean, x), _by_channel(running_var, x)
-        centred = x - mean
-    inverse_std = (var + eps) ** -0.5
-    xhat = (centred * inverse_std).astype(x.dtype, copy=False)
-    out = _by_channel(w, x) * xhat + _by_channel(b, x)
-    statistics = (mean.reshape(-1), var.reshape(-1)) if train else (None, None)
-    return out, BatchNorm2dCache(xhat, w, inverse_std.astype(x.dtype), train, *statistics)
+        mean, var = running_mean.astype("float64"), running_var.astype("float64")
+    inverse_std = 1 / (var + eps) ** 0.5
+    out = current().batch_norm_forward(x, mean, inverse_std, w, b)
+    return out, BatchNorm2dCache(x, w, mean, inverse_std, var if train else None)
 
 
 def batch_norm2d_backward(dout, cache):
@@ -62,13 +57,9 @@ def batch_norm2d_backward(dout, cache):
 
     dout, dx  x's shape; means over all but the channels, in float64
     """
-    check_dout(dout, cache.xhat.shape, xhat=cache.xhat)
-    scale = _by_channel(cache.w, dout) * cache.inverse_std
-    if not cache.train:
-        return dout * scale
-    shift = _mean(dout)
-    stretch = _mean(dout * cache.xhat)
-    return scale * (dout - shift - cache.xhat * stretch)
+    x, w, mean, inverse_std, var = cache
+    sums = None if var is None else current().batch_norm_backward_params(dout, x, mean, inverse_std)
+    return current().batch_norm_backward_input(dout, x, mean, inverse_std, w, sums)
 
 
 def batch_norm2d_backward_params(dout, cache):
@@ -76,23 +67,8 @@ def batch_norm2d_backward_params(dout, cache):
 
     dw, db  (C,), summed in float64
     """
-    check_dout(dout, cache.xhat.shape, xhat=cache.xhat)
-    dw = (dout * cache.xhat).sum(axis=_axes(dout), dtype="float64")
-    db = dout.sum(axis=_axes(dout), dtype="float64")
+    dw, db = current().batch_norm_backward_params(dout, cache.x, cache.mean, cache.inverse_std)
     return {"w": dw.astype(dout.dtype), "b": db.astype(dout.dtype)}
-
-
-def _axes(x):
-    """Everything but the channels."""
-    return (0, *range(2, x.ndim))
-
-
-def _by_channel(a, x):
-    return a.reshape(1, -1, *(1,) * (x.ndim - 2))
-
-
-def _mean(x):
-    return x.mean(axis=_axes(x), keepdims=True, dtype="float64").astype(x.dtype)
 
 
 def _check_channels(x_shape, C):

@@ -1,6 +1,7 @@
 """Concatenation."""
 
 from itertools import accumulate
+from math import prod
 from typing import NamedTuple
 
 from ..kernels import current
@@ -25,8 +26,10 @@ def concat_forward(*xs, axis=1):
     """
     check_float(**{f"x{i}": x for i, x in enumerate(xs)})
     shapes = tuple(x.shape for x in xs)
-    _output(shapes, axis)
-    return current().xp.concatenate(xs, axis=axis), ConcatCache(shapes, axis)
+    out_shape, first = _output(shapes, axis), axis_of(axis, shapes[0])
+    # All axes before it are one, and so are it and all after it: there the inputs follow one another.
+    folded = [x.reshape(prod(x.shape[:first]), prod(x.shape[first:])) for x in xs]
+    return current().concat(folded).reshape(out_shape), ConcatCache(shapes, axis)
 
 
 def concat_backward(dout, cache):

@@ -1,5 +1,6 @@
 """Softmax over the classes."""
 
+from math import prod
 from typing import Any, NamedTuple
 
 from ..kernels import current
@@ -11,7 +12,7 @@ from .describe import describe_axis
 
 class SoftmaxCache(NamedTuple):
     out: Any
-    axes: tuple
+    folded: tuple  # (positions before, classes, positions after): out's shape as the kernel sees it
 
 
 def softmax_forward(x, axis=1, to_end=False):
@@ -23,10 +24,11 @@ def softmax_forward(x, axis=1, to_end=False):
     Raises ShapeError where there is no such axis.
     """
     check_float(x=x)
-    xp, axes = current().xp, axes_from(axis, to_end, x.shape)
-    e = xp.exp(x - x.max(axis=axes, keepdims=True)) if x.size else x
-    out = e / e.sum(axis=axes, keepdims=True)
-    return out, SoftmaxCache(out, axes)
+    axes = axes_from(axis, to_end, x.shape)
+    first, last = axes[0], axes[-1] + 1
+    folded = prod(x.shape[:first]), prod(x.shape[first:last]), prod(x.shape[last:])
+    out = current().softmax_forward(x.reshape(folded)).reshape(x.shape)
+    return out, SoftmaxCache(out, folded)
 
 
 def softmax_backward(dout, cache):
@@ -34,9 +36,9 @@ def softmax_backward(dout, cache):
 
     Because out = exp(x) / sum exp(x), d out[c'] / d x[c] = out[c'] * ([c = c'] - out[c]).
     """
-    out, axes = cache
+    out, folded = cache
     check_dout(dout, out.shape, out=out)
-    return out * (dout - (dout * out).sum(axis=axes, keepdims=True))
+    return current().softmax_backward(dout.reshape(folded), out.reshape(folded)).reshape(out.shape)
 
 
 class Softmax(Layer):

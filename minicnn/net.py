@@ -179,7 +179,7 @@ class Net(StateMixin, TransformMixin):
                     rule = rule_of.get(entry.name, entry.layer.backward_input)
                     for name, dx in zip(entry.inputs, _apply(rule, d, entry, tape)):
                         if name in wanted:
-                            waiting[name] = waiting[name] + dx if name in waiting else dx
+                            waiting[name] = kernels.current().add(waiting[name], dx) if name in waiting else dx
         if wrt and wrt not in waiting:
             raise MinicnnError(f"{start!r} does not depend on {wrt!r}")
         return (waiting[wrt] if wrt else None), grads

@@ -112,6 +112,28 @@ def conv2d_backward_weight(dout, x, w_shape, stride, pad, dilation, groups):
     return dw.astype(dout.dtype)
 
 
+# Several inputs ----------------------------------------------------------------------------------
+
+
+def add(a, b):
+    out = np.empty(a.shape, a.dtype)
+    for at in indices(*a.shape):
+        out[at] = a[at] + b[at]
+    return out
+
+
+def concat(xs):
+    N, _, *rest = xs[0].shape
+    out = np.empty((N, sum(x.shape[1] for x in xs), *rest), xs[0].dtype)
+    c = 0
+    for x in xs:
+        for channel in range(x.shape[1]):
+            for at in indices(N, *rest):
+                out[(at[0], c, *at[1:])] = x[(at[0], channel, *at[1:])]
+            c += 1
+    return out
+
+
 # ReLU --------------------------------------------------------------------------------------------
 
 
@@ -240,3 +262,77 @@ def lrn_backward(dout, x, scale, size, alpha, beta):
             slope = -beta * value * s ** (-beta - 1) * alpha / size * 2 * float(x[n, other, y, xx])
             dx[n, other, y, xx] += d * slope
     return dx.astype(dout.dtype)
+
+
+# Batch normalisation -----------------------------------------------------------------------------
+
+
+def channel_values(x, c):
+    """All that the batch holds of channel c, as Python floats."""
+    return [float(value) for value in x[:, c].ravel()]
+
+
+def batch_norm_statistics(x):
+    C = x.shape[1]
+    mean, var = np.zeros(C), np.zeros(C)
+    for c in range(C):
+        values = channel_values(x, c)
+        mean[c] = sum(values) / len(values)
+        var[c] = sum((value - mean[c]) ** 2 for value in values) / len(values)
+    return mean, var
+
+
+def batch_norm_forward(x, mean, inverse_std, w, b):
+    out = np.empty(x.shape, x.dtype)
+    for at in indices(*x.shape):
+        c = at[1]
+        out[at] = (float(x[at]) - mean[c]) * inverse_std[c] * float(w[c]) + float(b[c])
+    return out
+
+
+def batch_norm_backward_params(dout, x, mean, inverse_std):
+    dw, db = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for at in indices(*x.shape):
+        c = at[1]
+        dw[c] += float(dout[at]) * (float(x[at]) - mean[c]) * inverse_std[c]
+        db[c] += float(dout[at])
+    return dw, db
+
+
+def batch_norm_backward_input(dout, x, mean, inverse_std, w, sums):
+    dx = np.empty(x.shape, x.dtype)
+    for at in indices(*x.shape):
+        c, d = at[1], float(dout[at])
+        if sums is not None:
+            xhat, M = (float(x[at]) - mean[c]) * inverse_std[c], len(channel_values(x, c))
+            d -= sums[1][c] / M + xhat * sums[0][c] / M
+        dx[at] = d * inverse_std[c] * float(w[c])
+    return dx
+
+
+# Softmax -----------------------------------------------------------------------------------------
+
+
+def positions(shape):
+    """An index of x (N, C, ...) for every position: the classes are left open."""
+    return [(n, slice(None), *rest) for n, *rest in indices(shape[0], *shape[2:])]
+
+
+def softmax_forward(x):
+    out = np.empty(x.shape, x.dtype)
+    for at in positions(x.shape):
+        scores = [float(score) for score in x[at]]
+        powers = [math.exp(score - max(scores)) for score in scores]
+        out[at] = [power / sum(powers) for power in powers]
+    return out
+
+
+def softmax_backward(dout, out):
+    """Entry by entry of the Jacobian: d out[c] / d x[c'] = out[c] * ([c = c'] - out[c'])."""
+    dx = np.zeros(out.shape)
+    for at in positions(out.shape):
+        probabilities, d = [float(p) for p in out[at]], [float(g) for g in dout[at]]
+        for c, p in enumerate(probabilities):
+            for other, q in enumerate(probabilities):
+                dx[at][other] += d[c] * p * ((c == other) - q)
+    return dx.astype(out.dtype)

@@ -4,8 +4,9 @@ import numpy as np
 from numba import prange
 
 from ..shapes import check_dout
-from .jit import jit, parallel_jit
+from .jit import index, jit, parallel_jit
 from .memory import empty
+from .rows import part, rows, touched
 from .threads import lock, shares
 
 
@@ -21,8 +22,7 @@ def relu_backward(dout, x):
     check_dout(dout, x.shape, x=x)
     dx = empty(x.shape, dout.dtype)
     with lock:
-        flat = (np.ascontiguousarray(a).reshape(-1) for a in (dout, x))
-        _backward(*flat, shares(x.size, x.size), dx.reshape(-1))
+        _backward(*rows(dout, x), shares(x.size, x.size), dx.reshape(-1))
     return dx
 
 
@@ -39,13 +39,15 @@ def _rectify(x, out):
 
 
 @parallel_jit
-def _backward(dout, x, shares, out):
+def _backward(length, dout, dout_distance, x, x_distance, shares, out):
     for t in prange(len(shares) - 1):
-        mine = slice(shares[t], shares[t + 1])
-        _gate(dout[mine], x[mine], out[mine])
+        for row in touched(length, shares[t], shares[t + 1]):
+            first, count = part(row, length, shares[t], shares[t + 1])
+            at = row * length + first
+            _gate(dout[row * dout_distance + first :], x[row * x_distance + first :], out[at : at + count])
 
 
 @jit
 def _gate(dout, x, out):
-    for i in range(x.size):
-        out[i] = dout[i] if x[i] > 0 else 0
+    for i in range(out.size):
+        out[index(i)] = dout[index(i)] if x[index(i)] > 0 else 0

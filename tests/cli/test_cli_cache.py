@@ -200,10 +200,10 @@ import numpy as np
 from numba.core.event import install_recorder
 import minicnn
 with install_recorder("numba:compile") as compiled:
-    for name in ("squeezenet1_1", "alexnet"):
+    for name in ("squeezenet1_1", "alexnet", "resnet18"):
         net = minicnn.build(name, seed=0).freeze()
-        scores, tape = net.forward(np.ones((2, *net.meta.input_size), np.float32), until=net.scores)
-        net.backward(scores, tape, params=False)
+        _, tape = net.forward(np.ones((2, *net.meta.input_size), np.float32))
+        net.backward(tape.out(net.scores), tape, start=net.scores, params=False)
 print(len(compiled.buffer))
 """
 

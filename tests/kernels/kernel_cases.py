@@ -9,7 +9,7 @@ SPECIAL = np.array([-np.inf] * 4 + [np.nan, -0.0, 0.0, 1.0, 1.0, 2.0, np.inf])
 
 
 class Arrays:
-    """Draws the arrays of one case: normal numbers, or many ties and special values, in one of four layouts."""
+    """Draws the arrays of one case: normal numbers, or many ties and special values, in one of several layouts."""
 
     def __init__(self, draw, special=False):
         self._draw = draw
@@ -21,8 +21,12 @@ class Arrays:
         values = self._rng.choice(SPECIAL, shape) if self._special else self._rng.standard_normal(shape)
         return self.lay_out(values.astype(self._dtype))
 
+    def doubles(self, *shape):
+        """Positive float64 numbers, whatever the dtype of the others."""
+        return self.lay_out(self._rng.uniform(0.5, 2, shape))
+
     def lay_out(self, array):
-        layout = self._draw(st.sampled_from(["C", "C", "Fortran", "strided", "reversed"]))
+        layout = self._draw(st.sampled_from(["C", "C", "Fortran", "strided", "reversed", "apart"]))
         if layout == "Fortran":
             return np.asfortranarray(array)
         if layout == "strided":
@@ -31,6 +35,10 @@ class Arrays:
             return wide[..., ::2]
         if layout == "reversed":
             return np.ascontiguousarray(array[::-1])[::-1]
+        if layout == "apart" and array.ndim > 1:  # some channels of an array that has more
+            wide = np.full((len(array), array.shape[1] + 2, *array.shape[2:]), 7, array.dtype)
+            wide[:, 1:-1] = array
+            return wide[:, 1:-1]
         return array
 
 
@@ -119,6 +127,63 @@ def relu_backward(draw):
     return arrays(*shape), arrays(*shape)
 
 
+shapes = st.lists(st.integers(0, 4), min_size=2, max_size=4)
+
+
+@st.composite
+def add(draw):
+    arrays = Arrays(draw, special=True)
+    a = arrays(*draw(st.lists(st.integers(0, 4), min_size=1, max_size=4)))
+    return a, arrays.lay_out(np.arange(a.size, dtype=a.dtype).reshape(a.shape))
+
+
+@st.composite
+def concat(draw):
+    arrays = Arrays(draw, special=True)
+    N, _, *rest = draw(shapes)
+    return ([arrays(N, C, *rest) for C in draw(st.lists(st.integers(0, 3), min_size=1, max_size=4))],)
+
+
+@st.composite
+def batch_norm(draw, smallest=0):
+    """(arrays, x, mean, inverse_std, w)."""
+    arrays = Arrays(draw)
+    x = arrays(*draw(st.lists(st.integers(smallest, 4), min_size=2, max_size=4)))
+    C = x.shape[1]
+    return arrays, x, arrays.doubles(C), arrays.doubles(C), arrays(C)
+
+
+def batch_norm_statistics():
+    return batch_norm(smallest=1).map(lambda case: (case[1],))
+
+
+def batch_norm_forward():
+    return batch_norm().map(lambda case: (*case[1:], case[0](*case[4].shape)))
+
+
+def batch_norm_backward_params():
+    return batch_norm().map(lambda case: (case[0](*case[1].shape), *case[1:4]))
+
+
+@st.composite
+def batch_norm_backward_input(draw):
+    arrays, x, *rest = draw(batch_norm())
+    sums = (arrays.doubles(x.shape[1]), arrays.doubles(x.shape[1])) if draw(st.booleans()) else None
+    return arrays(*x.shape), x, *rest, sums
+
+
+@st.composite
+def softmax_forward(draw):
+    return (Arrays(draw)(*draw(shapes)),)
+
+
+@st.composite
+def softmax_backward(draw):
+    arrays = Arrays(draw)
+    out = naive.softmax_forward(arrays(*draw(shapes)))
+    return arrays(*out.shape), arrays.lay_out(out)
+
+
 @st.composite
 def max_pool2d_forward(draw):
     arrays = Arrays(draw, special=True)
@@ -188,5 +253,13 @@ CASES = {
         avg_pool2d_backward,
         lrn_forward,
         lrn_backward,
+        add,
+        concat,
+        batch_norm_statistics,
+        batch_norm_forward,
+        batch_norm_backward_params,
+        batch_norm_backward_input,
+        softmax_forward,
+        softmax_backward,
     )
 }

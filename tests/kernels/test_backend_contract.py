@@ -26,7 +26,7 @@ def module(request):
 
 def test_there_are_at_least_the_reference_and_the_compiled_one():
     assert exists("numpy") and exists("numba")
-    assert len(KERNELS) == 16
+    assert len(KERNELS) == 24
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

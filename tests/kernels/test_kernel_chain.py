@@ -21,7 +21,11 @@ def test_every_kernel_has_cases_and_a_naive_definition():
 
 
 def arrays_in(args):
-    return [a for a in args if isinstance(a, np.ndarray)]
+    """The arrays among the arguments, and among what is in their lists and tuples."""
+    found = []
+    for a in args:
+        found += [a] if isinstance(a, np.ndarray) else arrays_in(a) if isinstance(a, (list, tuple)) else []
+    return found
 
 
 @operations
@@ -106,14 +110,44 @@ def test_max_pool_backward_is_the_adjoint_of_picking_the_switches(backend, case)
     assert_adjoint(picked, inner(x, dx), x, dout)
 
 
-def test_naive_lrn_backward_agrees_with_central_differences():
-    rng = np.random.default_rng(0)
-    x, dout = rng.standard_normal((2, 1, 6, 2, 1))
-    size, alpha, beta, k, h = 4, 0.9, 0.75, 1.5, 1e-5
-    _, scale = naive.lrn_forward(x, size, alpha, beta, k)
-    dx = naive.lrn_backward(dout, x, scale, size, alpha, beta)
+def naive_batch_norm(x, w):
+    mean, var = naive.batch_norm_statistics(x)
+    return naive.batch_norm_forward(x, mean, (var + 0.1) ** -0.5, w, np.zeros_like(w))
+
+
+def assert_is_the_derivative(dx, f, x, dout):
+    """dx is the gradient of <f(x), dout>: central differences, one number of x after the other."""
+    h = 1e-5
     for at in np.ndindex(*x.shape):
         step = np.zeros_like(x)
         step[at] = h
-        up, down = (naive.lrn_forward(x + s, size, alpha, beta, k)[0] for s in (step, -step))
-        assert inner(dout, (up - down) / (2 * h)) == pytest.approx(dx[at], abs=1e-9)
+        assert inner(dout, (f(x + step) - f(x - step)) / (2 * h)) == pytest.approx(dx[at], abs=1e-9)
+
+
+def test_naive_batch_norm_backward_agrees_with_central_differences():
+    x, dout = np.random.default_rng(0).standard_normal((2, 3, 2, 2, 1))
+    w = np.array([0.7, -1.3])
+    mean, var = naive.batch_norm_statistics(x)
+    inverse_std = (var + 0.1) ** -0.5
+    sums = naive.batch_norm_backward_params(dout, x, mean, inverse_std)
+    of_x = naive.batch_norm_backward_input(dout, x, mean, inverse_std, w, sums)
+    assert_is_the_derivative(of_x, lambda x: naive_batch_norm(x, w), x, dout)
+    assert_is_the_derivative(sums[0], lambda w: naive_batch_norm(x, w), w, dout)
+    forward = lambda x, b: naive.batch_norm_forward(x, mean, inverse_std, w, b)  # noqa: E731
+    constant = naive.batch_norm_backward_input(dout, x, mean, inverse_std, w, None)
+    assert_is_the_derivative(constant, lambda x: forward(x, w), x, dout)
+    assert_is_the_derivative(sums[1], lambda b: forward(x, b), w, dout)
+
+
+def test_naive_softmax_backward_agrees_with_central_differences():
+    x, dout = np.random.default_rng(0).standard_normal((2, 2, 4, 2))
+    dx = naive.softmax_backward(dout, naive.softmax_forward(x))
+    assert_is_the_derivative(dx, naive.softmax_forward, x, dout)
+
+
+def test_naive_lrn_backward_agrees_with_central_differences():
+    x, dout = np.random.default_rng(0).standard_normal((2, 1, 6, 2, 1))
+    size, alpha, beta, k = 4, 0.9, 0.75, 1.5
+    _, scale = naive.lrn_forward(x, size, alpha, beta, k)
+    dx = naive.lrn_backward(dout, x, scale, size, alpha, beta)
+    assert_is_the_derivative(dx, lambda x: naive.lrn_forward(x, size, alpha, beta, k)[0], x, dout)

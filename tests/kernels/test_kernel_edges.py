@@ -197,3 +197,71 @@ def test_lrn_of_even_size_reads_more_channels_below(backend):
     out, scale = backend.lrn_forward(x, 2, 2.0, 1.0, 1.0)
     np.testing.assert_allclose(scale.ravel(), [2, 6, 14])
     np.testing.assert_allclose(out.ravel(), [1 / 2, 2 / 6, 3 / 14])
+
+
+# Several inputs, batch normalisation, softmax ----------------------------------------------------
+
+
+def test_relu_gate_of_channels_of_a_larger_gradient(backend):
+    dout = np.arange(1.0, 25).reshape(2, 4, 3)
+    x = np.ones((2, 2, 3))
+    x[0, 1, 2] = x[1, 0, 0] = -1
+    same(backend.relu_backward(dout[:, 1:3], x), [[[4, 5, 6], [7, 8, 0]], [[0, 17, 18], [19, 20, 21]]])
+
+
+@both_dtypes
+def test_a_sum_keeps_the_sign_of_zeros_and_infinities(backend, dtype):
+    a, b = np.array([[-0.0, -0.0, INF, INF, 1]], dtype), np.array([[-0.0, 0.0, 1, NAN, 2]], dtype)
+    same(backend.add(a, b), [[-0.0, 0.0, INF, NAN, 3]])
+
+
+@both_dtypes
+def test_batch_norm_of_one_value_has_variance_0(backend, dtype):
+    mean, var = backend.batch_norm_statistics(np.array([[3, -5]], dtype))
+    same(mean, [3.0, -5])
+    same(var, [0.0, 0])
+
+
+@both_dtypes
+def test_batch_norm_statistics_of_a_nan_and_an_infinity_are_their_own_channels(backend, dtype):
+    x = np.array([[[1, 2], [NAN, 1], [INF, 0]], [[3, 2], [1, 1], [4, 0]]], dtype)
+    with np.errstate(invalid="ignore"):
+        mean, var = backend.batch_norm_statistics(x)
+    same(mean, [2.0, NAN, INF])
+    same(var, [0.5, NAN, NAN])
+
+
+def test_batch_norm_statistics_of_a_narrow_channel_far_from_zero(backend):
+    x = np.full((2, 1, 3000, 1), 1000, np.float32)
+    x[:, :, ::2] = np.nextafter(np.float32(1000), np.float32(2000))
+    gap = float(x[0, 0, 0, 0]) - 1000
+    mean, var = backend.batch_norm_statistics(x)
+    assert mean[0] == pytest.approx(1000 + gap / 2, rel=1e-15)
+    assert var[0] == pytest.approx(gap**2 / 4, rel=1e-9)
+
+
+@both_dtypes
+def test_batch_norm_passes_what_is_no_number(backend, dtype):
+    x = np.array([[[1, NAN, INF]]], dtype)
+    two, one = np.array([2.0]), np.ones(1, dtype)
+    same(backend.batch_norm_forward(x, two, two, one, one), np.array([[[-1, NAN, INF]]]))
+    dout = np.array([[[-0.0, 0.0, NAN]]], dtype)
+    same(backend.batch_norm_backward_input(dout, x, two, two, one, None), np.array([[[-0.0, 0.0, NAN]]]))
+
+
+@both_dtypes
+def test_softmax_of_large_and_of_lost_scores(backend, dtype):
+    same(backend.softmax_forward(np.array([[1e30, 0, -INF]], dtype)), [[1.0, 0, 0]])
+    same(backend.softmax_forward(np.array([[-INF, -1e30, -INF]], dtype)), [[0.0, 1, 0]])
+    out = backend.softmax_forward(np.array([[0, -80]], dtype))
+    np.testing.assert_allclose(out, [[1, 1.8048513878454153e-35]], rtol=1e-5)
+
+
+@both_dtypes
+@pytest.mark.parametrize("score", [NAN, INF])
+def test_softmax_without_an_answer_is_nan_there_alone(backend, dtype, score):
+    x = np.zeros((1, 2, 3), dtype)
+    x[0, 1, 1] = score
+    with np.errstate(invalid="ignore"):
+        out = backend.softmax_forward(x)
+    same(out, [[[0.5, NAN, 0.5], [0.5, NAN, 0.5]]])

@@ -33,6 +33,16 @@ def calls(dtype=np.float64):
         ("avg_pool2d_backward", (ones(2, 2, 2, 2), x.shape, *pool, True)),
         ("lrn_forward", (x, 3, 1.0, 0.75, 1.0)),
         ("lrn_backward", (ones(*x.shape), x, ones(*x.shape), 3, 1.0, 0.75)),
+        ("add", (x, ones(*x.shape))),
+        ("concat", ([x],)),
+        ("concat", ([x, ones(2, 1, 4, 5)],)),
+        ("batch_norm_statistics", (x,)),
+        ("batch_norm_forward", (x, np.ones(2), np.ones(2), ones(2), ones(2))),
+        ("batch_norm_backward_params", (ones(*x.shape), x, np.ones(2), np.ones(2))),
+        ("batch_norm_backward_input", (ones(*x.shape), x, np.ones(2), np.ones(2), ones(2), None)),
+        ("batch_norm_backward_input", (ones(*x.shape), x, np.ones(2), np.ones(2), ones(2), (np.ones(2), np.ones(2)))),
+        ("softmax_forward", (x,)),
+        ("softmax_backward", (ones(*x.shape), x)),
     ]
 
 
@@ -41,7 +51,7 @@ every_call = pytest.mark.parametrize(("name", "args"), calls(), ids=lambda v: v 
 
 @every_call
 def test_inputs_may_be_read_only_and_outputs_are_new(backend, name, args):
-    arrays = [a for a in args if isinstance(a, np.ndarray)]
+    arrays = [a for a in (*args, *(args[0] if name == "concat" else ())) if isinstance(a, np.ndarray)]
     for a in arrays:
         a.flags.writeable = False
     outs = getattr(backend, name)(*args)
@@ -77,6 +87,16 @@ def test_backward_refuses_a_dout_of_another_dtype(backend, name, args):
         ("max_pool2d_forward", (np.ones((1, 1, 1, 1)), (2, 2), ONE, NO_PAD, ONE, False), "2x2 does not fit"),
         ("avg_pool2d_forward", (np.ones((1, 2, 2)), ONE, ONE, NO_PAD, False, True), "x has 3 dimensions"),
         ("lrn_forward", (np.ones((2, 2)), 5, 1.0, 0.75, 1.0), "x has 2 dimensions"),
+        ("add", (np.ones((2, 3)), np.ones((1, 3))), r"a \(2,3\) and b \(1,3\)"),
+        ("concat", ([np.ones((2, 3, 4)), np.ones((2, 3, 5))],), r"x1 \(2,3,5\) and x0 \(2,3,4\)"),
+        ("concat", ([np.ones(2), np.ones(2)],), "x0 has no channels"),
+        ("batch_norm_statistics", (np.ones((0, 3, 2)),), r"no number.*\(0,3,2\)"),
+        ("batch_norm_statistics", (np.ones(3),), "x has no channels"),
+        ("batch_norm_forward", (np.ones((2, 3)), *[np.ones(3)] * 3, np.ones(2)), r"x has C=3, b is \(2\)"),
+        ("batch_norm_backward_params", (*[np.ones((2, 3))] * 2, np.ones(3), np.ones(1)), "inverse_std"),
+        ("batch_norm_backward_input", (*[np.ones((2, 3))] * 2, *[np.ones(3)] * 3, (np.ones(3), np.ones(6))), "db is"),
+        ("softmax_forward", (np.ones(3),), "x has no channels"),
+        ("softmax_backward", (np.ones(3), np.ones(3)), "out has no channels"),
         (
             "conv2d_forward",
             (np.ones((2, 3, 8, 8)), np.ones((8, 4, 3, 3)), None, ONE, NO_PAD, ONE, 1),
@@ -94,3 +114,16 @@ def test_max_pool_backward_refuses_switches_of_another_shape(backend):
         backend.max_pool2d_backward(
             np.ones((1, 1, 2, 2)), np.zeros((1, 1, 1, 1), np.int32), (1, 1, 4, 4), (2, 2), (2, 2), NO_PAD, ONE
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "message"),
+    [
+        ("add", (np.ones((2, 3)), np.ones((2, 3), "float32")), "a is float64, b is float32"),
+        ("concat", ([np.ones((2, 3)), np.ones((2, 3), "float32")],), "x0 is float64, x1 is float32"),
+        ("batch_norm_forward", (np.ones((2, 3)), *[np.ones(3)] * 2, *[np.ones(3, "float32")] * 2), "w is float32"),
+    ],
+)
+def test_dtypes_that_differ_are_named(backend, name, args, message):
+    with pytest.raises(DTypeError, match=message):
+        getattr(backend, name)(*args)

@@ -28,6 +28,10 @@ def compute(x, w):
     out = K.conv2d_forward(x, w, None, *GEOMETRY)
     pooled, argmax = K.max_pool2d_forward(out, (3, 3), (2, 2), (0,) * 4, (1, 1), True)
     normed, scale = K.lrn_forward(out, 5, 1e-4, 0.75, 1.0)
+    mean, var = K.batch_norm_statistics(out)
+    weights = np.linspace(1, 2, len(mean), dtype="float32")
+    sums = K.batch_norm_backward_params(x, out, mean, var**-0.5)
+    probabilities = K.softmax_forward(out)
     return (
         out,
         K.conv2d_backward_input(out, w, x.shape, *GEOMETRY),
@@ -38,6 +42,15 @@ def compute(x, w):
         K.lrn_backward(normed, out, scale, 5, 1e-4, 0.75),
         K.relu_backward(out, K.relu_forward(out)),
         K.avg_pool2d_forward(out, (3, 3), (2, 2), (0,) * 4, True, True),
+        mean,
+        var,
+        *sums,
+        K.batch_norm_forward(out, mean, var**-0.5, weights, weights),
+        K.batch_norm_backward_input(x, out, mean, var**-0.5, weights, sums),
+        probabilities,
+        K.softmax_backward(out, probabilities),
+        K.concat([x, out]),
+        K.add(x, out),
         K.matmul(out.reshape(len(out), -1), out.reshape(len(out), -1).T),
     )
 

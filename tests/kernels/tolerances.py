@@ -33,6 +33,20 @@ TOLERANCES = {
     ("lrn_forward", "float64"): 4e-15,
     ("lrn_backward", "float32"): 4e-6,
     ("lrn_backward", "float64"): 8e-15,
+    ("add", "float32"): 0,
+    ("add", "float64"): 0,
+    ("concat", "float32"): 0,
+    ("concat", "float64"): 0,
+    ("batch_norm_statistics", "float64"): 4e-15,
+    ("batch_norm_forward", "float32"): 2e-6,
+    ("batch_norm_forward", "float64"): 4e-15,
+    ("batch_norm_backward_params", "float64"): 8e-15,
+    ("batch_norm_backward_input", "float32"): 4e-6,
+    ("batch_norm_backward_input", "float64"): 8e-15,
+    ("softmax_forward", "float32"): 1e-6,
+    ("softmax_forward", "float64"): 2e-15,
+    ("softmax_backward", "float32"): 2e-6,
+    ("softmax_backward", "float64"): 4e-15,
 }
 
 

@@ -1,7 +1,7 @@
 """Compile now what the gradient of a score to the pixels needs, in float32, and keep it on disk.
 
-It is computed once for GoogLeNet, with random weights: there is every kind of layer in it. What is compiled already is
-not compiled again.
+It is computed once for GoogLeNet and for a residual net, with random weights: they have every kind of layer that takes
+compiling. What is compiled already is not compiled again.
 
 examples:
   minicnn cache warm
@@ -28,17 +28,18 @@ def run(args):
     log.info("compiling, which takes about half a minute the first time ...")
     start = time.perf_counter()
     with use("numba"):
-        _image_gradient()
+        for name in ("googlenet", "cifar_resnet20"):
+            _image_gradient(name)
     seconds = time.perf_counter() - start
     kept = folders(jit.cache_root(), jit.FOLDER)[0]
     print(f"ready in {seconds:.1f} s: {kept.files} files, {megabytes(kept.bytes)} in {kept.path}")
 
 
-def _image_gradient():
+def _image_gradient(name):
     import numpy as np
 
     from ....zoo import build
 
-    net = build("googlenet", seed=0).freeze()
-    scores, tape = net.forward(np.zeros((1, *net.meta.input_size), np.float32), until=net.scores)
-    net.backward(scores, tape, params=False)
+    net = build(name, seed=0).freeze()
+    _, tape = net.forward(np.zeros((1, *net.meta.input_size), np.float32))
+    net.backward(tape.out(net.scores), tape, start=net.scores, params=False)
