@@ -152,7 +152,7 @@ BROKEN = [
     ("a weight whose name is 7", lambda d: weight(d).update(name=7)),
     (
         "1 weights that no layer reads, as fc/other",
-        lambda d: group(d)["weights"].append({"name": "fc/other", "shape": [0], "dtype": "float32"}),
+        lambda d: group(d)["weights"].append(OTHER),
     ),
     ("a graph model of TensorFlow.js", lambda d: d.update(format="graph-model")),
     ("a layer without class_name or config", lambda d: d.pop("modelTopology")),
