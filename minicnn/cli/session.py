@@ -26,7 +26,7 @@ def backend(args):
     with kernels.use(args.backend or kernels.current()) as module:
         name = kernels.name_of(module)
         if name == "numba" and not _anything_compiled():
-            log.info("compiling the kernels, which takes about 20 seconds once (see `minicnn cache info`) ...")
+            log.info("compiling the kernels, which takes about half a minute once (see `minicnn cache info`) ...")
         yield name
 
 
