@@ -6,10 +6,10 @@ import numpy as np
 
 from ..errors import FormatError, MissingFileError, UsageError
 from ..files import read_whole
+from ..zoo.cifar10_classes import CIFAR10 as CLASSES
 from .cifar10_pickle import PIXELS, read_batch
 from .folders import Folders
 
-CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _BATCHES = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
 _MOST_BYTES = 1 << 28  # of one binary file
 

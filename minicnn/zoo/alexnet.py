@@ -6,6 +6,7 @@ from ..layers import LRN, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Sof
 from .base import Entry, caffe_input, caffe_names, torchvision_input, torchvision_names
 from .file import bvlc_file, torchvision_file
 from .imagenet import IMAGENET
+from .parts import halve, three_linear
 
 
 def alexnet(classes):
@@ -40,7 +41,7 @@ def alexnet_caffe(pool_first, classes):
     """Two groups in conv2, conv4 and conv5. pool_first: CaffeNet's order; the paper normalises, then pools."""
 
     def shrink(i):
-        norm, pool = (f"norm{i}", LRN()), (f"pool{i}", MaxPool2d(3, stride=2, ceil_mode=True))
+        norm, pool = (f"norm{i}", LRN()), (f"pool{i}", halve())
         return (pool, norm) if pool_first else (norm, pool)
 
     return [
@@ -56,16 +57,8 @@ def alexnet_caffe(pool_first, classes):
         ("relu4", ReLU()),
         ("conv5", Conv2d(384, 256, 3, pad=1, groups=2)),
         ("relu5", ReLU()),
-        ("pool5", MaxPool2d(3, stride=2, ceil_mode=True)),
-        ("pool5/flatten", Flatten()),
-        ("fc6", Linear(256 * 6 * 6, 4096)),
-        ("relu6", ReLU()),
-        ("drop6", Dropout(0.5)),
-        ("fc7", Linear(4096, 4096)),
-        ("relu7", ReLU()),
-        ("drop7", Dropout(0.5)),
-        ("fc8", Linear(4096, classes)),
-        ("prob", Softmax()),
+        ("pool5", halve()),
+        *three_linear(256 * 6 * 6, classes),
     ]
 
 

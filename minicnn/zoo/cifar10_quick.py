@@ -2,6 +2,7 @@
 
 from ..layers import AvgPool2d, Conv2d, Flatten, Linear, MaxPool2d, ReLU, Softmax
 from .base import Entry, caffe_names
+from .cifar10_classes import CIFAR10
 
 
 def cifar10_quick(classes):
@@ -44,6 +45,6 @@ ENTRIES = (
         reference="Krizhevsky, cuda-convnet, layers-80sec.cfg; BVLC/caffe, examples/cifar10",
         licence="Caffe's own: BSD-2",
         classes=10,
-        labels=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+        labels=CIFAR10,
     ),
 )

@@ -5,6 +5,7 @@ from string import ascii_lowercase
 
 from ..layers import AvgPool2d, BatchNorm2d, Conv2d, Flatten, GlobalAvgPool, Linear, Pad, ReLU, Softmax
 from .base import Entry, torch_names, torchvision_input
+from .cifar10_classes import CIFAR10
 from .file import File
 from .resnet import BASIC, residual_stage, torch_module
 
@@ -67,7 +68,7 @@ ENTRIES = tuple(
         reference="He, Zhang, Ren & Sun, Deep residual learning for image recognition, CVPR 2016, section 4.2",
         licence="akamaster/pytorch_resnet_cifar10: BSD-2",
         classes=10,
-        labels=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+        labels=CIFAR10,
         files=(_file(depth),),
     )
     for depth in _PUBLISHED

@@ -4,6 +4,7 @@ from ..layers import LRN, AvgPool2d, Concat, Conv2d, Dropout, Flatten, Linear, M
 from .base import Entry, caffe_input, caffe_names
 from .file import bvlc_file
 from .imagenet import IMAGENET
+from .parts import halve
 
 # Table 1 of the paper: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection; None where the image is halved.
 MODULES = {
@@ -25,19 +26,19 @@ def googlenet(classes):
     nodes = [
         ("conv1/7x7_s2", Conv2d(3, 64, 7, stride=2, pad=3)),
         ("conv1/relu_7x7", ReLU()),
-        ("pool1/3x3_s2", _halve()),
+        ("pool1/3x3_s2", halve()),
         ("pool1/norm1", LRN()),
         ("conv2/3x3_reduce", Conv2d(64, 64, 1)),
         ("conv2/relu_3x3_reduce", ReLU()),
         ("conv2/3x3", Conv2d(64, 192, 3, pad=1)),
         ("conv2/relu_3x3", ReLU()),
         ("conv2/norm2", LRN()),
-        ("pool2/3x3_s2", _halve()),
+        ("pool2/3x3_s2", halve()),
     ]
     channels = 192
     for name, widths in MODULES.items():
         if widths is None:
-            nodes.append((name, _halve()))
+            nodes.append((name, halve()))
         else:
             nodes += inception(f"inception_{name}", nodes[-1][0], channels, *widths)
             channels = widths[0] + widths[2] + widths[4] + widths[5]
@@ -69,10 +70,6 @@ def inception(name, source, channels, one, reduce3, three, reduce5, five, projec
         *conv("pool_proj", f"{name}/pool", channels, projection, 1),
         (f"{name}/output", Concat(), tuple(f"{name}/relu_{part}" for part in branches)),
     ]
-
-
-def _halve():
-    return MaxPool2d(3, stride=2, ceil_mode=True)
 
 
 ENTRIES = (

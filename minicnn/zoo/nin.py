@@ -1,19 +1,20 @@
 """Network in network: every convolution is followed by two of 1x1 windows, and the last one's maps are the classes."""
 
-from ..layers import AvgPool2d, Conv2d, Dropout, Flatten, MaxPool2d, ReLU, Softmax
+from ..layers import AvgPool2d, Conv2d, Dropout, Flatten, ReLU, Softmax
 from .base import Entry, caffe_input, caffe_names
 from .imagenet import IMAGENET
+from .parts import halve
 
 
 def nin_imagenet(classes):
     """The authors' net for ImageNet, by the names of its Caffe file: there is neither a pool1 nor a relu4."""
     return [
         *_mlpconv(("conv1", "relu0"), Conv2d(3, 96, 11, stride=4), ("cccp1", "relu1", 96), ("cccp2", "relu2", 96)),
-        ("pool0", _halve()),
+        ("pool0", halve()),
         *_mlpconv(("conv2", "relu3"), Conv2d(96, 256, 5, pad=2), ("cccp3", "relu5", 256), ("cccp4", "relu6", 256)),
-        ("pool2", _halve()),
+        ("pool2", halve()),
         *_mlpconv(("conv3", "relu7"), Conv2d(256, 384, 3, pad=1), ("cccp5", "relu8", 384), ("cccp6", "relu9", 384)),
-        ("pool3", _halve()),
+        ("pool3", halve()),
         ("drop", Dropout(0.5)),
         *_mlpconv(
             ("conv4-1024", "relu10"),
@@ -35,10 +36,6 @@ def _mlpconv(names, conv, *ones):
         nodes += [(name, Conv2d(channels, maps, 1)), (relu, ReLU())]
         channels = maps
     return nodes
-
-
-def _halve():
-    return MaxPool2d(3, stride=2, ceil_mode=True)
 
 
 ENTRIES = (

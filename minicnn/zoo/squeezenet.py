@@ -1,9 +1,10 @@
 """SqueezeNet 1.0 and 1.1: fire modules, no linear layer."""
 
-from ..layers import Concat, Conv2d, Dropout, Flatten, GlobalAvgPool, MaxPool2d, ReLU, Softmax
+from ..layers import Concat, Conv2d, Dropout, Flatten, GlobalAvgPool, ReLU, Softmax
 from .base import Entry, caffe_input, caffe_names, torchvision_input, torchvision_names
 from .file import caffe_file, torchvision_file
 from .imagenet import IMAGENET
+from .parts import halve
 
 # The channels that each fire module squeezes to, and that each of its two halves expands to.
 _FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128), 6: (48, 192), 7: (48, 192), 8: (64, 256), 9: (64, 256)}
@@ -20,12 +21,12 @@ def squeezenet1_1(classes):
 def _squeezenet(conv1, pools, classes):
     """pools: the fire modules after which the image is halved."""
     channels = conv1.param_shapes["b"][0]
-    nodes = [("conv1", conv1), ("relu_conv1", ReLU()), ("pool1", _halve())]
+    nodes = [("conv1", conv1), ("relu_conv1", ReLU()), ("pool1", halve())]
     for i, (squeezed, expanded) in _FIRES.items():
         nodes += fire(f"fire{i}", nodes[-1][0], channels, squeezed, expanded)
         channels = 2 * expanded
         if i in pools:
-            nodes.append((f"pool{i}", _halve()))
+            nodes.append((f"pool{i}", halve()))
     return [
         *nodes,
         ("drop9", Dropout(0.5)),
@@ -48,10 +49,6 @@ def fire(name, source, channels, squeezed, expanded):
         (f"{name}/relu_expand3x3", ReLU()),
         (f"{name}/concat", Concat(), (f"{name}/relu_expand1x1", f"{name}/relu_expand3x3")),
     ]
-
-
-def _halve():
-    return MaxPool2d(3, stride=2, ceil_mode=True)
 
 
 _TORCH = torchvision_names(classifier="drop9")

@@ -2,10 +2,11 @@
 
 from functools import partial
 
-from ..layers import Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Softmax
+from ..layers import Conv2d, MaxPool2d, ReLU
 from .base import Entry, caffe_input, caffe_names, torchvision_input, torchvision_names
 from .file import caffe_file, torchvision_file
 from .imagenet import IMAGENET
+from .parts import three_linear
 
 # Columns A, B, D and E of table 1 of the paper: convolutions in each block.
 _BLOCKS = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
@@ -22,15 +23,7 @@ def vgg(blocks, classes):
         nodes.append((f"pool{block}", MaxPool2d(2, stride=2)))
     return [
         *nodes,
-        ("pool5/flatten", Flatten()),
-        ("fc6", Linear(512 * 7 * 7, 4096)),
-        ("relu6", ReLU()),
-        ("drop6", Dropout(0.5)),
-        ("fc7", Linear(4096, 4096)),
-        ("relu7", ReLU()),
-        ("drop7", Dropout(0.5)),
-        ("fc8", Linear(4096, classes)),
-        ("prob", Softmax()),
+        *three_linear(512 * 7 * 7, classes),
     ]
 
 

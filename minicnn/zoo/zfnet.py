@@ -1,8 +1,9 @@
 """ZFNet, the net of the deconvnet's paper: AlexNet in one column, with smaller windows and strides at its start."""
 
-from ..layers import LRN, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Softmax
+from ..layers import LRN, Conv2d, ReLU
 from .base import Entry, caffe_input, caffe_names
 from .imagenet import IMAGENET
+from .parts import halve, three_linear
 
 
 def zfnet(classes):
@@ -16,11 +17,11 @@ def zfnet(classes):
     return [
         ("conv1", Conv2d(3, 96, 7, stride=2, pad=1)),
         ("relu1", ReLU()),
-        ("pool1", _halve()),
+        ("pool1", halve()),
         ("norm1", LRN()),
         ("conv2", Conv2d(96, 256, 5, stride=2)),
         ("relu2", ReLU()),
-        ("pool2", _halve()),
+        ("pool2", halve()),
         ("norm2", LRN()),
         ("conv3", Conv2d(256, 384, 3, pad=1)),
         ("relu3", ReLU()),
@@ -28,21 +29,9 @@ def zfnet(classes):
         ("relu4", ReLU()),
         ("conv5", Conv2d(384, 256, 3, pad=1)),
         ("relu5", ReLU()),
-        ("pool5", _halve()),
-        ("pool5/flatten", Flatten()),
-        ("fc6", Linear(256 * 6 * 6, 4096)),
-        ("relu6", ReLU()),
-        ("drop6", Dropout(0.5)),
-        ("fc7", Linear(4096, 4096)),
-        ("relu7", ReLU()),
-        ("drop7", Dropout(0.5)),
-        ("fc8", Linear(4096, classes)),
-        ("prob", Softmax()),
+        ("pool5", halve()),
+        *three_linear(256 * 6 * 6, classes),
     ]
-
-
-def _halve():
-    return MaxPool2d(3, stride=2, ceil_mode=True)
 
 
 ENTRIES = (
