@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from ..errors import MinicnnError
+from ..errors import MinicnnError, UsageError
 from ..files import write_whole
 from ..kernels.errors import ShapeError
 from ..kernels.shapes import show
@@ -26,21 +26,47 @@ def preprocess(image, meta):
     x      (1, C, H, W) float32, input_size
     Raises ImageError as `to_rgb` does, MinicnnError where the net has no meta.
     """
-    require_meta(meta)
-    image = to_rgb(image)
-    if meta.channel_order == "L":
-        image = image.convert("L")
+    image = _in_colours_of(image, meta)
     H, W = meta.input_size[1:]
     width, height = _resized(image.size, meta)
     left, top = round((width - W) / 2), round((height - H) / 2)
     # The kept part, in pixels of the picture as it is.
     sx, sy = image.width / width, image.height / height
     box = (left * sx, top * sy, min((left + W) * sx, image.width), min((top + H) * sy, image.height))
-    image = image.resize((W, H), Image.Resampling[meta.interpolation.upper()], box=box)
-    pixels = np.asarray(image, np.float64).reshape(H, W, -1)
+    return _as_input(image.resize((W, H), Image.Resampling[meta.interpolation.upper()], box=box), meta)
+
+
+def preprocess_whole(image, meta, size):
+    """A picture as the net's input at its own aspect ratio, nothing cut off: for nets that take any height and width.
+
+    image  what `to_rgb` takes
+    meta   the net's, a `minicnn.meta.Meta`
+    size   pixels; the longer side becomes so many where it has more, never larger
+    x      (1, C, H, W) float32, max(H, W) <= size
+    Raises as `preprocess` does, and UsageError for a size below 1.
+    """
+    if size < 1:
+        raise UsageError(f"size is {size}, expected 1 pixel or more")
+    image = _in_colours_of(image, meta)
+    longer = max(image.size)
+    if longer > size:
+        shape = [max(1, round(side * size / longer)) for side in image.size]
+        image = image.resize(shape, Image.Resampling[meta.interpolation.upper()])
+    return _as_input(image, meta)
+
+
+def _in_colours_of(image, meta):
+    require_meta(meta)
+    image = to_rgb(image)
+    return image.convert("L") if meta.channel_order == "L" else image
+
+
+def _as_input(image, meta):
+    """(1, C, H, W) float32 of a picture that has its size."""
+    pixels = np.asarray(image, np.float64).reshape(image.height, image.width, -1)
     if meta.channel_order == "BGR":
         pixels = pixels[:, :, ::-1]
-    x = (pixels / 255 * meta.range - _mean(meta, (H, W))) / meta.std
+    x = (pixels / 255 * meta.range - _mean(meta, pixels.shape[:2])) / meta.std
     return np.ascontiguousarray(x.transpose(2, 0, 1)[None], np.float32)
 
 

@@ -1,27 +1,18 @@
 """Pictures in folders, one folder a class, or a zip of such folders: read one at a time, so any number of them."""
 
 import logging
-import os
-import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
-from ..errors import FormatError, ImageError, MissingFileError, UsageError
-from ..files import read_whole
+from ..errors import FormatError, ImageError, UsageError
 from ..kernels.errors import ShapeError
 from ..kernels.shapes import show
 from ..picture import decode
+from ..picture_files import PictureFiles
 
 log = logging.getLogger("minicnn")
-
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-_MOST_PICTURES = 5_000_000
-_MOST_BYTES = 256 << 20  # of one picture in a zip, unpacked
-# zipfile's own, of opening and of reading: zlib's is for damaged data, RuntimeError for a password.
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 
 class Folders:
@@ -46,10 +37,9 @@ class Folders:
         if size is not None and size < 1:
             raise UsageError(f"size {size}, at least one pixel is needed")
         self.path, self.size, self.damaged = Path(path), size, damaged
-        self._zip = None if self.path.is_dir() else _open_zip(self.path)
-        listed = _walk(self.path) if self._zip is None else self._zip.namelist()
-        pictures, folders = _sort(listed)
-        self.classes = _classes(self.path, pictures, folders)
+        self._files = PictureFiles(path)
+        pictures = self._files.pictures
+        self.classes = _classes(self.path, pictures, self._files.folders)
         number = {name: label for label, name in enumerate(self.classes)}
         self.names = list(pictures.values())
         self.labels = np.array([number[picture.parent.name] for picture in pictures], np.int64)
@@ -61,7 +51,7 @@ class Folders:
     def image(self, index):
         """(3, H, W) uint8, RGB; raises ImageError that names the file, whatever `damaged` says."""
         name = self.names[index]
-        picture = decode(self._bytes(name), f"{self.path}/{name}")
+        picture = decode(self._files.read(name), f"{self.path}/{name}")
         if self.size is not None:
             side = min(picture.size)
             left, top = (picture.width - side) / 2, (picture.height - side) / 2
@@ -94,60 +84,10 @@ class Folders:
 
     def close(self):
         """Closes the zip; pictures cannot be read any more."""
-        if self._zip is not None:
-            self._zip.close()
-
-    def _bytes(self, name):
-        if self._zip is None:
-            return read_whole(self.path / name)
-        # zipfile never unpacks more than the directory says, so that is what has to be small.
-        size = self._zip.getinfo(name).file_size
-        if size > _MOST_BYTES:
-            raise ImageError(f"{self.path}/{name}: {size} bytes when unpacked, more than the limit of {_MOST_BYTES}")
-        try:
-            return self._zip.read(name)
-        except _ZIP_ERRORS as error:
-            raise ImageError(f"{self.path}/{name}: cannot be unpacked: {error}") from error
-
-
-def _walk(root):
-    def refuse(error):  # os.walk would pass over it in silence
-        raise MissingFileError(f"cannot read {error.filename}: {error.strerror}") from error
-
-    for folder, folders, files in os.walk(root, onerror=refuse):
-        inside = Path(folder).relative_to(root)
-        yield from ((inside / name).as_posix() + "/" for name in folders)
-        yield from ((inside / name).as_posix() for name in files)
-
-
-def _open_zip(path):
-    try:
-        return zipfile.ZipFile(path)
-    except FileNotFoundError as error:
-        raise MissingFileError(f"cannot read {path}: no such file or folder") from error
-    except (PermissionError, *_ZIP_ERRORS) as error:
-        raise FormatError(path, f"not a zip, or a damaged or truncated one: {error}") from error
-
-
-def _sort(listed):
-    """({path: name as listed}, [folder]) in alphabetical order; hidden ones and macOS' shadows are left out."""
-    pictures, folders = {}, set()
-    for name in listed:
-        path = PurePosixPath(name)
-        if any(part.startswith(".") or part == "__MACOSX" for part in path.parts):
-            continue
-        if name.endswith("/"):
-            folders.add(path)
-        elif path.suffix.lower() in SUFFIXES:
-            pictures[path] = name
-    return {path: pictures[path] for path in sorted(pictures, key=lambda p: p.parts)}, sorted(folders)
+        self._files.close()
 
 
 def _classes(path, pictures, folders):
-    if not pictures:
-        raise FormatError(path, f"no pictures in it ({', '.join(SUFFIXES)})")
-    if len(pictures) > _MOST_PICTURES:
-        raise FormatError(path, f"{len(pictures)} pictures, at most {_MOST_PICTURES} are read")
     homes = {picture.parent for picture in pictures}
     roots = sorted({home.parent for home in homes})
     if PurePosixPath(".") in homes:
