@@ -4,13 +4,19 @@
     absolute    one value a pixel: black at zero, white at the largest size
     signed_rgb  three values a pixel: each channel from 0 to 255, zero is mid-grey 128
 
-The scales are linear and symmetric about zero. The end of the scale is `limit`, beyond which colours no longer change;
-each picture has its own, so two pictures show the same pattern where one is the other times a positive constant.
+These scales are linear and symmetric about zero. The end of the scale is `limit`, beyond which colours no longer
+change; each picture has its own, so two pictures show the same pattern where one is the other times a positive
+constant.
+
+    heat        one value a pixel between two ends: nearly black, violet, red, orange, pale yellow; NaN is mid-grey
 """
 
 import numpy as np
 
 _BLUE, _WHITE, _RED = np.array([[33, 70, 200], [255, 255, 255], [200, 30, 33]], np.float64)
+
+# Lighter at every step, so that it can also be read without seeing colours.
+_HEAT = np.array([[12, 12, 50], [96, 24, 120], [205, 50, 70], [250, 150, 40], [255, 250, 200]], np.float64)
 
 
 def limit_of(values, quantile=1.0):
@@ -42,6 +48,17 @@ def signed_rgb(values, channel_order="RGB", limit=None):
     if channel_order == "BGR":
         t = t[..., ::-1]
     return _to_bytes(np.minimum(128 + 128 * t, 255))
+
+
+def heat(values, low, high):
+    """(..., H, W) numbers as (..., H, W, 3) uint8 from nearly black (low) to pale yellow (high); NaN is mid-grey.
+
+    Values beyond the ends have the ends' colours; where low = high, all have low's.
+    """
+    values = np.asarray(values, np.float64)
+    t = np.clip((values - low) / ((high - low) or 1), 0, 1) * (len(_HEAT) - 1)
+    colours = np.stack([np.interp(t, range(len(_HEAT)), stops) for stops in _HEAT.T], axis=-1)
+    return _to_bytes(np.where(np.isnan(values)[..., None], 128, colours))
 
 
 def show_gradient(dx, channel_order="RGB", quantile=0.999):
