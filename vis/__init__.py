@@ -27,6 +27,9 @@ A module constant SIZE says that the method takes pictures of any height and wid
 their own aspect ratio, the longer side reduced to SIZE or `--size` pixels, instead of the net's own crop, and `Images`
 are a list of (1, C, H, W), each of its own size; `inputs.each_image` reads either.
 
+The command line makes up two examples with the net that ships; where they do not suit, the docstring ends with its own
+after a line "examples:".
+
 A library that not everybody has is imported when it is used, `extras.load("scipy.optimize", "optimise")`.
 
 A method that takes long keeps its result so far when interrupted, returns it and warns with `progress.StoppedEarly`.

@@ -11,8 +11,8 @@ _COMMANDS = f"{__package__}.commands"
 
 _ABOUT = """A conv-net written by hand, in which nothing is hidden.
 
-Exit codes: 0 done; 1 a check failed; 2 usage; 3 backend unavailable; 4 missing or bad weights, image or data;
-130 interrupted.
+Exit codes: 0 done; 1 a check failed; 2 usage; 3 backend or optional library unavailable; 4 missing or bad weights,
+image or data; 130 interrupted.
 
 examples:
   minicnn demo

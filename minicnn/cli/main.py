@@ -7,11 +7,19 @@ import traceback
 
 from .. import __version__
 from ..errors import MinicnnError, UnknownNameError, UsageError
+from ..extras import MissingExtraError
 from ..kernels.errors import BackendError
 from .lookup import resolve
 
 # The first that fits counts.
-_EXIT_CODES = ((UsageError, 2), (UnknownNameError, 2), (BackendError, 3), (MinicnnError, 4), (OSError, 4))
+_EXIT_CODES = (
+    (UsageError, 2),
+    (UnknownNameError, 2),
+    (BackendError, 3),
+    (MissingExtraError, 3),
+    (MinicnnError, 4),
+    (OSError, 4),
+)
 
 
 def main(argv=None):

@@ -52,6 +52,11 @@ class Record:
         self.data["files"].append(name)
         return self.folder / name
 
+    def file(self, path):
+        """Note a file that was written already, wherever it lies; returns its path."""
+        self.data["files"].append(str(path))
+        return Path(path)
+
     def text(self, text, name):
         """Write a text file into the folder; returns its path."""
         self._write(text, name)

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from .. import kernels, zoo
-from ..errors import MissingFileError, UnknownNameError
-from ..vis.image import preprocess, read_image, require_meta
+from ..errors import MissingFileError, UnknownNameError, UsageError
+from ..kernels.shapes import show
+from ..vis.image import preprocess, preprocess_whole, read_image, require_meta
 from ..vis.progress import StoppedEarly
 from ..weights import places, store
 
@@ -59,9 +60,24 @@ def load_net(args):
     return net, path
 
 
-def read_batch(paths, net):
-    """The pictures as the net's input, (N, C, H, W)."""
-    return np.concatenate([preprocess(read_image(path), net.meta) for path in paths])
+def read_batch(paths, net, size=None):
+    """The pictures as the net's input, (N, C, H, W); with `size` whole, as `preprocess_whole` does.
+
+    Raises UsageError for whole pictures of different sizes, which cannot be one array.
+    """
+    images = read_each(paths, net, size)
+    for path, x in zip(paths, images):
+        if x.shape != images[0].shape:
+            first = f"{paths[0]} becomes {show(images[0].shape[2:])}"
+            raise UsageError(f"{first}, {path} {show(x.shape[2:])}: give pictures of different sizes one at a time")
+    return np.concatenate(images)
+
+
+def read_each(paths, net, size=None):
+    """[(1, C, H, W)] of the pictures; with `size` whole, each of its own size."""
+    if size is None:
+        return [preprocess(read_image(path), net.meta) for path in paths]
+    return [preprocess_whole(read_image(path), net.meta, size) for path in paths]
 
 
 def describe(meta):

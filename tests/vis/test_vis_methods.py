@@ -1,6 +1,7 @@
 """What every way of looking promises, and the ones that need no gradient."""
 
 import ast
+import dataclasses
 import inspect
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import minicnn
 from minicnn import Net, vis
 from minicnn.errors import UsageError
 from minicnn.layers import Conv2d, Linear
-from minicnn.vis import activations, filters
+from minicnn.vis import activations, filters, inputs
 from minicnn.vis.units import Unit
 
 
@@ -33,23 +34,59 @@ def _parameters(name):
     return inspect.signature(getattr(vis, name)).parameters
 
 
-def _call(name, net, x, unit, **options):
-    arguments = {"x": x} if "x" in _parameters(name) else {}
-    return getattr(vis, name)(net, **arguments, unit=unit, **options)
+def _needs_more(name):
+    """True where net, x and unit are not enough, or an optional library may be needed: its own file tests it."""
+    more = {key for key, p in _parameters(name).items() if p.default is p.empty} - {"net", "x", "unit"}
+    return bool(more) or "extras" in Path(vis.METHODS[name].__file__).read_text(encoding="utf-8")
+
+
+PLAIN = [name for name in vis.METHODS if not _needs_more(name)]
+# What takes many steps takes two here.
+_REPEATED = ("steps", "iterations", "generations")
+
+
+def _call(name, net, x, units=(3, "conv2")):
+    """(result, unit), the first unit that the method takes: a class, or a layer where it has to be one."""
+    known = _parameters(name)
+    given = {"x": x} if "x" in known else {}
+    given.update(dict.fromkeys(set(_REPEATED) & set(known), 2))
+    if "unit" not in known:
+        return getattr(vis, name)(net, **given), None
+    try:
+        return getattr(vis, name)(net, **given, unit=units[0]), units[0]
+    except UsageError:
+        if len(units) == 1:
+            raise
+        return _call(name, net, x, units[1:])
+
+
+def _arrays(result):
+    """Every array of floats in a result, whatever holds them."""
+    if isinstance(result, np.ndarray):
+        return [result] if result.dtype.kind == "f" else []
+    if dataclasses.is_dataclass(result):
+        result = [getattr(result, field.name) for field in dataclasses.fields(result)]
+    if isinstance(result, dict):
+        result = list(result.values())
+    return [array for part in result for array in _arrays(part)] if isinstance(result, (list, tuple)) else []
 
 
 def test_the_methods_are_found_by_their_modules():
     folder = Path(inspect.getfile(vis)).parent
-    expected = {p.stem for p in folder.glob("*.py") if f"def {p.stem}(" in p.read_text(encoding="utf-8")}
-    assert set(vis.METHODS) == expected >= {"activations", "class_model", "compare", "filters", "gradient", "saliency"}
-    assert {"deconvnet", "guided_backprop"} < expected
+    texts = {p.stem: p.read_text(encoding="utf-8") for p in folder.glob("*.py")}
+    expected = {stem for stem, text in texts.items() if f"def {stem}(" in text and "def picture(" in text}
+    assert expected - {"deconvnet", "guided_backprop", "gradient"} <= set(vis.METHODS) <= set(texts)
+    assert {"activations", "class_model", "compare", "filters", "gradient", "saliency"} <= set(vis.METHODS)
+    assert {"deconvnet", "guided_backprop"} < set(vis.METHODS)
+    assert {"filters", "saliency", "class_model"} <= set(PLAIN)
 
 
 @pytest.mark.parametrize("name", vis.METHODS)
 def test_the_protocol(name):
     function, module = getattr(vis, name), vis.METHODS[name]
     assert inspect.isfunction(function) and function.__module__ == module.__name__
-    assert list(inspect.signature(module.picture).parameters) == ["result", "net", "x", "unit"]
+    for shows in (module.picture, getattr(module, "film", module.picture)):
+        assert list(inspect.signature(shows).parameters) == ["result", "net", "x", "unit"]
     first = ast.get_docstring(ast.parse(inspect.getsource(module))).splitlines()[0]
     assert first.endswith(".") and len(first) < 100
     assert "\n\nThe picture: " in module.__doc__ and "\n\nCaveat: " in module.__doc__
@@ -58,35 +95,39 @@ def test_the_protocol(name):
     for special in ("net", "x", "unit", "progress"):
         parameters.pop(special, None)
     for option, parameter in parameters.items():
-        assert parameter.annotation in (int, float, str, bool)
-        assert isinstance(parameter.default, parameter.annotation)
+        if parameter.annotation is parameter.empty:
+            assert parameter.default is None, f"{option}: no annotation is for Python alone, with the default None"
+        elif parameter.annotation not in (inputs.Images, inputs.Pictures):
+            assert parameter.annotation in (int, float, str, bool)
+            assert isinstance(parameter.default, parameter.annotation)
         assert f"\n    {option} " in function.__doc__
+    assert isinstance(getattr(module, "SIZE", 1), int)
 
 
-@pytest.mark.parametrize("name", vis.METHODS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_every_method_makes_a_picture(name, net, x):
-    unit = "conv2" if name == "filters" else 3
-    options = {"steps": 2} if name == "class_model" else {}
     before = x.copy()
-    result = _call(name, net, x, unit, **options)
-    for array in result.values() if isinstance(result, dict) else [result]:
-        assert isinstance(array, np.ndarray) and array.dtype == np.float32
-    picture = vis.METHODS[name].picture(result, net, x=x, unit=unit)
-    assert picture.mode == "RGB" and min(picture.size) > 20
-    assert len(np.unique(np.asarray(picture))) > 2
+    result, unit = _call(name, net, x)
+    assert _arrays(result)
+    for array in _arrays(result):
+        assert np.isfinite(array).all()
+    made = vis.METHODS[name].picture(result, net, x=x, unit=unit)
+    for part, picture in made if isinstance(made, list) else [("", made)]:
+        assert isinstance(part, str) and picture.mode == "RGB" and min(picture.size) > 20
+        assert len(np.unique(np.asarray(picture))) > 2
     np.testing.assert_array_equal(x, before)
 
 
-@pytest.mark.parametrize("name", set(vis.METHODS) - {"filters"})
+@pytest.mark.parametrize("name", PLAIN)
 def test_a_frozen_net_on_a_chosen_backend(name, net, x):
-    options = {"steps": 2} if name == "class_model" else {}
-    frozen = net.to("numpy").freeze()
-    result = _call(name, frozen, x, 3, **options)
-    expected = _call(name, net, x, 3, **options)
-    if not isinstance(result, dict):
-        result, expected = {"": result}, {"": expected}
-    for key in expected:
-        np.testing.assert_allclose(result[key], expected[key], rtol=0, atol=1e-4 * np.abs(expected[key]).max())
+    result, unit = _call(name, net.to("numpy").freeze(), x)
+    expected, same_unit = _call(name, net, x)
+    assert unit == same_unit
+    for found, right in zip(_arrays(result), _arrays(expected), strict=True):
+        if "seed" in _parameters(name):  # what is drawn and chosen from may differ in the last bit, and so in all
+            assert found.shape == right.shape
+            continue
+        np.testing.assert_allclose(found, right, rtol=0, atol=1e-4 * max(np.abs(right).max(), 1e-30))
 
 
 def test_activations_are_the_layers_outputs(net, x):

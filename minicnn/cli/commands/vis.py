@@ -1,18 +1,19 @@
-"""Show what a net sees: one way of looking, written as a PNG.
+"""Show what a net sees: one way of looking, written as PNGs.
 
 A unit is a class by name or number, or layer:channel or layer:channel:y,x. The folder also gets run.json, which says
-how the picture was made.
+how the pictures were made.
 
 examples:
   minicnn vis filters
-  minicnn vis guided_backprop digit.png --unit 3
+  minicnn vis guided_backprop demo/digits/3.png --unit 3
   minicnn vis saliency --help
 """
 
 import argparse
 import re
 
-from ..methods import methods
+from ..methods import NEEDED, NONE, pages
+from ..methods import method as read_method
 from ..options import add_backend, add_json, add_model, add_out, add_seed
 from ..output import print_json
 
@@ -20,16 +21,17 @@ KIND = "method"
 
 
 def subcommands():
-    return {name: f"{method.page}\n\n{_examples(name, method)}" for name, method in methods().items()}
+    return pages()
 
 
 def add_arguments(parser, name):
-    method = methods()[name]
-    if method.wants_image:
-        parser.add_argument("images", metavar="IMAGE", nargs="+", help="a picture in any usual format")
-    if method.unit != "none":
-        what = "what to look at: a class, layer:channel or layer:channel:y,x"
-        parser.add_argument("--unit", metavar="UNIT", required=method.unit == "needed", help=what)
+    method = read_method(name)
+    if "\nexamples:\n" not in method.page:
+        parser.epilog = _examples(name, method)
+    _add_pictures(parser, method)
+    if method.unit != NONE:
+        what = "what to look at: a class, a layer, layer:channel or layer:channel:y,x"
+        parser.add_argument("--unit", metavar="UNIT", required=method.unit == NEEDED, help=what)
     for option in method.options:
         if option.name == "seed":
             add_seed(parser)
@@ -37,48 +39,114 @@ def add_arguments(parser, name):
             parser.add_argument(_flag(option), action=argparse.BooleanOptionalAction, help=_help(option))
         else:
             parser.add_argument(_flag(option), metavar="VALUE", type=option.type, help=_help(option))
+    if method.has_film:
+        what = "write it as a film, too: .gif, .webp, .png (animated), or .mp4 with the extra `film`"
+        parser.add_argument("--film", metavar="FILE", help=what)
     add_model(parser)
     add_backend(parser)
     add_out(parser, "minicnn-out")
     add_json(parser)
 
 
+def _add_pictures(parser, method):
+    """Where the pictures come from: IMAGEs, or else PATHs of many, then options."""
+    if method.image != NONE:
+        what = "a picture in any usual format"
+        parser.add_argument("images", metavar="IMAGE", nargs=_count(method.image), help=what)
+    if method.pictures != NONE:
+        # Two lists of names in a row could not be told apart.
+        flag = ["pictures"] if method.image == NONE else ["--pictures"]
+        required = {"required": method.pictures == NEEDED} if method.image != NONE else {}
+        what = "pictures of any size: files, folders (however deep) and zip archives"
+        parser.add_argument(*flag, metavar="PATH", nargs=_count(method.pictures), help=what, **required)
+        what = "leave out pictures that cannot be read, and name them, instead of ending"
+        parser.add_argument("--skip-damaged", action="store_true", help=what)
+    for one in method.further:
+        what = (one.help or "further pictures").replace("%", "%%")
+        parser.add_argument(_flag(one), metavar="FILE", nargs="+", required=one.need == NEEDED, help=what)
+    if method.size is not None:
+        what = f"pixels that a photo's longer side is reduced to; default {method.size}"
+        parser.add_argument("--size", metavar="N", type=int, default=method.size, help=what)
+
+
 def run(args):
     from ... import vis
+    from ...vis.film_file import check_film, save_film
     from ..record import Record
-    from ..session import backend, load_net, read_batch, stopped_early
+    from ..session import backend, load_net, stopped_early
 
-    name, method = args.subcommand, methods()[args.subcommand]
-    options = {o.name: getattr(args, o.name) for o in method.options if getattr(args, o.name) is not None}
-    if method.shows_progress:
-        options["progress"] = not args.quiet
+    name, method = args.subcommand, read_method(args.subcommand)
+    film = getattr(args, "film", None)
+    if film is not None:
+        check_film(film)
+    module = vis.METHODS[name]
     with backend(args) as backend_name:
         net, path = load_net(args)
         record = Record(args, backend_name, path)
-        unit = {"unit": args.unit} if getattr(args, "unit", None) is not None else {}
-        x = {"x": read_batch(args.images, net)} if method.wants_image else {}
+        given, options = _inputs(args, method, net), _options(args, method)
         with stopped_early() as stopped, record.step(name):
-            result = getattr(vis, name)(net, **x, **unit, **options)
-        picture = vis.METHODS[name].picture(result, net, **x, **unit)
-    file = record.picture(picture, f"{_slug(name, unit.get('unit'))}.png")
+            result = getattr(vis, name)(net, **given, **options)
+        given = {key: given[key] for key in ("x", "unit") if key in given}
+        made = module.picture(result, net, **given)
+        frames = module.film(result, net, **given) if film is not None else []
+    stem = _slug(name, given.get("unit"))
+    pictures = made if isinstance(made, list) else [(None, made)]
+    files = [record.picture(image, f"{_slug(stem, part)}.png") for part, image in pictures]
+    if film is not None:
+        save_film(frames, film)
+        files.append(record.file(film))
     record.write()
     if args.json:
         print_json(record.data)
     else:
-        print(file)
+        print(*files, sep="\n")
     return 130 if stopped else 0
 
 
+def _inputs(args, method, net):
+    """{parameter: what the command line gives it} of all that is no option."""
+    from ...vis.inputs import Pictures
+    from ..session import read_batch, read_each
+
+    size = getattr(args, "size", None)
+    given = {}
+    if getattr(args, "images", None):
+        given["x"] = read_batch(args.images, net, size)
+    if getattr(args, "unit", None) is not None:
+        given["unit"] = args.unit
+    if getattr(args, "pictures", None):
+        given["pictures"] = Pictures(args.pictures, damaged="skip" if args.skip_damaged else "refuse")
+    for one in method.further:
+        paths = getattr(args, one.name)
+        if paths is not None:
+            given[one.name] = read_batch(paths, net) if size is None else read_each(paths, net, size)
+    return given
+
+
+def _options(args, method):
+    options = {o.name: getattr(args, o.name) for o in method.options if getattr(args, o.name) is not None}
+    return {**options, "progress": not args.quiet} if method.shows_progress else options
+
+
 def _examples(name, method):
-    image = " digit.png" if method.wants_image else ""
-    digit, layer = (" --unit 3", " --unit conv2:7") if method.unit != "none" else ("", "")
-    lines = [f"minicnn vis {name}{image}{digit if method.unit == 'needed' else ''} --out pictures"]
-    lines.append(f"minicnn vis {name}{image}{layer} --backend numpy --json")
-    return "\n  ".join(["examples:", *lines]) + "\n"
+    """Two that can be pasted after `minicnn demo`, which draws the digits."""
+    words = ["minicnn vis", name]
+    words += ["demo/digits/3.png"] if method.image != NONE else []
+    words += [f"{_flag(one)} demo/digits/5.png" for one in method.further if one.need == NEEDED]
+    if method.pictures == NEEDED:
+        words.append("demo/digits" if method.image == NONE else "--pictures demo/digits")
+    digit, layer = (["--unit 3"], ["--unit conv2:7"]) if method.unit != NONE else ([], [])
+    lines = [" ".join([*words, *(digit if method.unit == NEEDED else []), "--out pictures"])]
+    lines.append(" ".join([*words, *layer, "--backend numpy --json"]))
+    return "\n  ".join(["examples:", *lines])
 
 
-def _flag(option):
-    return f"--{option.name.replace('_', '-')}"
+def _count(need):
+    return "+" if need == NEEDED else "*"
+
+
+def _flag(parameter):
+    return f"--{parameter.name.replace('_', '-')}"
 
 
 def _help(option):
@@ -86,6 +154,6 @@ def _help(option):
     return f"{option.help or option.name.replace('_', ' ')}; default {option.default}".replace("%", "%%")
 
 
-def _slug(name, unit):
+def _slug(name, part):
     """A file name without characters that some system minds."""
-    return name if unit is None else f"{name}-{re.sub(r'[^A-Za-z0-9.,]+', '_', unit)[:80]}"
+    return name if part is None else f"{name}-{re.sub(r'[^A-Za-z0-9.,]+', '_', part)[:80]}"
