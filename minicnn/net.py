@@ -93,7 +93,8 @@ class Net(StateMixin, TransformMixin):
 
         x       (N, C, H, W) of the net's dtype, as the net's preprocessing leaves it
         until   the node to stop at, the last one unless given; only what it depends on runs
-        train   batch norm uses the batch's statistics and dropout drops, with rng (np.random.Generator)
+        train   batch norm uses the batch's statistics and dropout drops, with rng (np.random.Generator); or the names
+                of the nodes that do, while all others are as in evaluation
         once    keep only what one backward walk reads, and free it during that walk: about half the memory
         out     the output of `until`
         tape    every node's output and cache: what `backward` walks
@@ -122,7 +123,8 @@ class Net(StateMixin, TransformMixin):
         last_reader = {name: node.name for node in running for name in node.inputs}
         outs = {self.input: x}
         for node in running:
-            modes = {"train": train, "rng": rng} if node.layer.has_modes else {}
+            trains = train if isinstance(train, bool) else node.name in train
+            modes = {"train": trains, "rng": rng} if node.layer.has_modes else {}
             with _naming(node.name):
                 out, cache = node.layer.forward(*(outs[name] for name in node.inputs), **modes)
             outs[node.name] = out
@@ -150,7 +152,8 @@ class Net(StateMixin, TransformMixin):
         start   the node whose output dout belongs to; the tape's last one unless given
         wrt     the node whose output dx belongs to; the image unless given; False for no dx at all
         rules   {node name, layer type or predicate: rule(dout, cache) -> dx}, over those of `with net.rules(...)`
-        params  whether parameter gradients are computed; without, the walk stops where nothing upstream is asked for
+        params  whether parameter gradients are computed, or the names of the nodes whose are; the walk stops where
+                nothing upstream is asked for
         dx      the gradient with respect to the output of `wrt`, under the rules; None where wrt is False
         grads   {"conv1.w": dw, ...}, the keys of state_dict; a layer used twice has one sum under its first name
         Raises ShapeError where dout or what a rule returns has not the shape of the output that it belongs to.
@@ -162,7 +165,8 @@ class Net(StateMixin, TransformMixin):
             raise UnknownNameError(f"node that {start!r} depends on, named", wrt, [self.input, *sorted(upstream)])
         _check_gradient(f"{start}: dout", dout, tape.shape(start))
         rule_of = resolve({**_context_rules.get().get(self, {}), **(rules or {})}, self.nodes)
-        wanted = self._wanted(tape, wrt, params)
+        trained = upstream if params is True else set(params or ())
+        wanted = self._wanted(tape, wrt, trained)
 
         # Gradients of outputs, each summed over its readers: reverse order reaches a node after all of them.
         waiting, grads = {start: dout}, {}
@@ -172,7 +176,7 @@ class Net(StateMixin, TransformMixin):
                     continue
                 d = waiting[entry.name] if entry.name == wrt else waiting.pop(entry.name)
                 with _naming(entry.name):
-                    if params and entry.layer.params:
+                    if entry.name in trained and entry.layer.params:
                         self._add_grads(grads, entry.layer, entry.layer.backward_params(d, entry.cache))
                     if wanted.isdisjoint(entry.inputs):
                         continue
@@ -184,11 +188,11 @@ class Net(StateMixin, TransformMixin):
             raise MinicnnError(f"{start!r} does not depend on {wrt!r}")
         return (waiting[wrt] if wrt else None), grads
 
-    def _wanted(self, tape, wrt, params):
-        """The names of the outputs whose gradient the walk needs: of wrt, of nodes with parameters, and downstream."""
+    def _wanted(self, tape, wrt, trained):
+        """The names of the outputs whose gradient the walk needs: of wrt, of nodes that are trained, and downstream."""
         wanted = {wrt}
         for entry in tape:
-            if (params and entry.layer.params) or not wanted.isdisjoint(entry.inputs):
+            if (entry.name in trained and entry.layer.params) or not wanted.isdisjoint(entry.inputs):
                 wanted.add(entry.name)
         return wanted
 

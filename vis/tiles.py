@@ -5,6 +5,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..font import load_font
 from ..kernels.errors import ShapeError
 from ..kernels.shapes import show
 
@@ -63,15 +64,6 @@ def _as_image(tile):
 def _columns(count, width, height):
     """About square: columns * width = rows * height, with rows = count / columns."""
     return max(1, min(count, round(math.sqrt(count * height / width))))
-
-
-def load_font(size):
-    """Pillow's own font, of so many pixels where there is a choice."""
-    # Pillow before 10.1 has only one size, and one without FreeType has only a bitmap font.
-    try:
-        return ImageFont.load_default(size)
-    except (TypeError, ImportError):
-        return ImageFont.load_default()
 
 
 def _line_height(font):

@@ -22,11 +22,16 @@ def clip_by_norm(grads, most):
     Pascanu et al., ICML 2013, algorithm 1
     """
     _check(grads, most)
-    norm = math.sqrt(sum(_square(dw) for dw in grads.values()))
+    norm = global_norm(grads)
     if most < norm < math.inf:
         for dw in grads.values():
             dw *= most / norm
     return norm
+
+
+def global_norm(grads):
+    """sqrt(sum of dw^2 over all keys), a float, summed in float64."""
+    return math.sqrt(sum(_square(dw) for dw in grads.values()))
 
 
 def clip_by_value(grads, most):

@@ -23,14 +23,16 @@ def load(name_or_path, arch=None, prototxt=None, format=None, upto=None, allow_n
     return net.freeze()
 
 
-def save(net, path):
+def save(net, path, half=False):
     """Write a net to a file of minicnn's own form; `load` makes the same net of it again.
 
         minicnn.save(net, "mine.safetensors")
+
+    half  store weights of two and more dimensions as float16; they are read as float32 again
 
     Holds the graph, the arrays, and net.meta if it is not None. Raises MinicnnError where a layer is not one of
     minicnn's, has no parameters yet, or where the class names are not as many as the scores; OutputError.
     """
     if net.meta is not None:
         check_meta(net)
-    native.save(path, net)
+    native.save(path, net, half)
