@@ -6,10 +6,13 @@ out   (F, C // groups, KH, KW), the layer's weights; one filter alone (1, ...) w
 unit  a convolution; the net's first one unless given
 
 The picture: zero is mid-grey, and each filter's scale ends at its largest weight. A filter that reads a colour image is
-one coloured tile, one that reads a single channel a grey one; others are a row of grey tiles, one an input channel.
+one coloured tile, one that reads a single channel a grey one; others are a grid of grey tiles each, one an input
+channel, in their order row by row, as many filters as fit into a picture of four million pixels.
 
 Caveat: only the first layer's weights look like what the filter looks for; a higher layer's weigh features, not pixels.
 """
+
+import math
 
 import numpy as np
 
@@ -19,8 +22,8 @@ from .passes import to_host
 from .tiles import grid
 from .units import find_unit
 
-# Rows of grey tiles beyond this make a picture that nobody can look at.
-_MOST_ROWS = 64
+_MOST_PIXELS = 4_000_000
+_GAP = 6  # pixels between two filters of many tiles; between their tiles 1
 
 
 def filters(net, unit=None):
@@ -35,19 +38,33 @@ def filters(net, unit=None):
 
 
 def picture(result, net, x=None, unit=None):
-    """A tile a filter, or a row of them, of which the first 64 are shown."""
+    """A tile a filter, or a grid of tiles."""
     unit = _convolution(net, unit)
+    first = unit.channel or 0
+    labels = [str(first + k) for k in range(len(result))]
     if net[unit.layer].inputs == (net.input,) and result.shape[1] == 3:
-        return grid([signed_rgb(w, channel_order(net)) for w in result], title=str(unit), least=32)
+        return grid([signed_rgb(w, channel_order(net)) for w in result], labels, title=str(unit), least=48)
     if result.shape[1] == 1:
-        return grid([tile for w in result for tile in _greys(w)], title=str(unit), least=32)
-    shown = result[:_MOST_ROWS]
-    title = str(unit) if len(shown) == len(result) else f"{unit}, the first {len(shown)} of {len(result)}"
-    return grid([tile for w in shown for tile in _greys(w)], columns=result.shape[1], title=title, gap=1, least=5)
+        return grid([tile for w in result for tile in _greys(w)], labels, title=str(unit), least=48)
+    F, C, KH, KW = result.shape
+    columns = math.ceil(math.sqrt(C))
+    factor = _factor(F * C, max(KH, KW))
+    block = (columns * (factor * KW + 1) + _GAP) * (math.ceil(C / columns) * (factor * KH + 1) + _GAP)
+    shown = max(1, min(F, _MOST_PIXELS // block))
+    # A block's own frame is of the page's colour: it goes, the gap between two is clear enough.
+    blocks = [grid(_greys(w), columns=columns, gap=1, least=factor * min(KH, KW)) for w in result[:shown]]
+    blocks = [block.crop((1, 1, block.width - 1, block.height - 1)) for block in blocks]
+    title = str(unit) if shown == F else f"{unit}, the first {shown} of {F}"
+    return grid(blocks, labels[:shown], title=title, gap=_GAP)
 
 
 def _greys(w):
     return list(signed_rgb(np.stack([w] * 3, axis=1), limit=limit_of(w)))
+
+
+def _factor(tiles, side):
+    """How often a weight is enlarged: tiles of 6 to 32 pixels, so that all of them have about a million."""
+    return max(1, int(max(6, min(32, math.sqrt(1e6 / tiles) - 1)) / side))
 
 
 def _convolution(net, unit):

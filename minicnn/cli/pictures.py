@@ -48,7 +48,7 @@ def _filters(net):
 
 
 def _activations(net, x, digit):
-    out = vis.activations(net, x[3:4], "relu_conv1")[0]
+    out = vis.activations(net, x[3:4], "relu_conv1").out[0]
     return Section(
         "Activations",
         "What these filters find in the drawn 3, after the ReLU: black is nothing, white the strongest.",

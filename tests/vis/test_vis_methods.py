@@ -131,13 +131,35 @@ def test_a_frozen_net_on_a_chosen_backend(name, net, x):
 
 
 def test_activations_are_the_layers_outputs(net, x):
-    np.testing.assert_array_equal(activations(net, x, "relu_conv1"), np.maximum(net(x, until="conv1"), 0))
-    np.testing.assert_array_equal(activations(net, x, "conv1:7"), net(x, until="conv1")[:, 7:8])
-    scores = activations(net, x, "ip2")
+    out, channels = activations(net, x, "relu_conv1")
+    np.testing.assert_array_equal(out, np.maximum(net(x, until="conv1"), 0))
+    np.testing.assert_array_equal(channels, [range(20)] * 2)
+    out, channels = activations(net, x, "conv1:7")
+    np.testing.assert_array_equal(out, net(x, until="conv1")[:, 7:8])
+    np.testing.assert_array_equal(channels, [[7], [7]])
+    scores = activations(net, x, "ip2").out
     assert scores.shape == (2, 10, 1, 1)
     np.testing.assert_array_equal(scores[..., 0, 0], net(x, until="ip2"))
     with pytest.raises(UsageError, match="conv1:7:1,1: activations are of whole channels"):
         activations(net, x, "conv1:7:1,1")
+    with pytest.raises(UsageError, match="order is 'size', expected number or strongest"):
+        activations(net, x, "conv1", order="size")
+
+
+def test_activations_sorted_by_their_largest_value(net, x):
+    whole = net(x, until="conv1")
+    out, channels = activations(net, x, "conv1", order="strongest")
+    for n in range(2):
+        largest = {c: max(whole[n, c].ravel().tolist()) for c in range(20)}
+        assert channels[n].tolist() == sorted(largest, key=largest.get, reverse=True)
+        np.testing.assert_array_equal(out[n], whole[n][channels[n]])
+    assert channels[0].tolist() != channels[1].tolist()
+
+
+def test_equal_activations_stay_in_order():
+    net = Net([("conv", Conv2d(1, 3, 1))])
+    net.load_state_dict({"conv.w": np.reshape([1, 2, 1], (3, 1, 1, 1)), "conv.b": np.zeros(3)})
+    assert activations(net, np.ones((1, 1, 2, 2), np.float32), "conv", "strongest").channels.tolist() == [[1, 0, 2]]
 
 
 def test_filters_are_the_weights(net):
@@ -170,16 +192,33 @@ def test_first_filters_are_coloured_in_the_nets_order():
     net = Net([("conv", Conv2d(3, 1, 1))])
     net.load_state_dict({"conv.w": np.reshape([2, 0, -2], (1, 3, 1, 1)), "conv.b": np.zeros(1)})
     picture = np.asarray(vis.METHODS["filters"].picture(filters(net), net))
-    assert tuple(picture[-5, 5]) == (255, 128, 0)  # red is raised, green left, blue held back
+    assert tuple(picture[-10, 10]) == (255, 128, 0)  # red is raised, green left, blue held back
 
 
-def test_higher_filters_are_a_row_of_greys_each():
-    net = Net([("a", Conv2d(1, 2, 1)), ("b", Conv2d(2, 2, 1))])
-    net.init(0).load_state_dict({"b.w": np.reshape([4, -2, 0, 1], (2, 2, 1, 1))}, strict=False)
-    picture = np.asarray(vis.METHODS["filters"].picture(filters(net, "b"), net, unit="b"))
-    rows = picture[-12:, :]  # two rows of tiles of 5 and a gap of 1
-    assert [int(rows[3, c, 0]) for c in (3, 9)] == [255, 64]  # 4/4 and -2/4 of the row's scale
-    assert [int(rows[9, c, 0]) for c in (3, 9)] == [128, 255]  # 0 and 1/1
+def test_higher_filters_are_a_grid_of_greys_each():
+    net = Net([("a", Conv2d(1, 4, 1)), ("b", Conv2d(4, 2, 1))])
+    weights = np.reshape([4, -2, 0, 2, 0, 0, 0, -1], (2, 4, 1, 1))
+    net.init(0).load_state_dict({"b.w": weights}, strict=False)
+    picture = np.asarray(vis.METHODS["filters"].picture(filters(net, "b"), net, unit="b"))[..., 0].astype(int)
+    # Below a title and a number each: two filters of 2 x 2 tiles of 32 pixels with gaps of 1 between them.
+    side, gap = 32, 1
+    block = 2 * side + gap
+    assert picture.shape[1] == 3 * 6 + 2 * block
+    found = []
+    for left in (6, 2 * 6 + block):
+        for row in range(2):
+            for column in range(2):
+                y = picture.shape[0] - 6 - block + row * (side + gap)
+                tile = picture[y : y + side, left + column * (side + gap) :][:, :side]
+                assert tile.min() == tile.max()
+                found.append(tile.min())
+    assert found == [255, 64, 128, 192, 128, 128, 128, 0]  # each filter's scale ends at its own largest weight
+
+
+def test_the_filters_that_fit_are_shown():
+    net = Net([("a", Conv2d(3, 300, 3)), ("b", Conv2d(300, 2000, 3))]).init(0)
+    picture = vis.METHODS["filters"].picture(filters(net, "b"), net, unit="b")
+    assert picture.width * picture.height < 6e6 and min(picture.size) > 1000
 
 
 def test_a_net_without_meta_still_shows_gradients():
