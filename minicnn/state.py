@@ -105,6 +105,12 @@ class StateMixin:
                     a.flags.writeable = False
         return self
 
+    def thaw(self):
+        """A copy of the net with arrays of its own, which can be trained, whether or not this one is frozen."""
+        other = copy.copy(self)
+        other._frozen = False
+        return other._copy(lambda a: a.copy())
+
     @property
     def frozen(self):
         """Whether `freeze` was called on this net or on the one that it is a copy of."""

@@ -1,6 +1,5 @@
 """Another net made of a net: cut off, with another head, slid over larger images, without batch norm."""
 
-import copy
 from collections import Counter
 from dataclasses import replace
 
@@ -49,9 +48,7 @@ class TransformMixin:
         size = "out_features" if isinstance(head.layer, Linear) else "out_channels"
         fresh = type(head.layer)(**{**head.layer.config, size: count}).init(seed)
         self._convert(fresh, lambda a: self._device().to_device(a.astype(self.dtype)))
-        other = copy.copy(self)
-        other._frozen = False
-        other = other._copy(lambda a: a.copy())
+        other = self.thaw()
         nodes = [node._replace(layer=fresh) if node.name == head.name else node for node in other.nodes]
         return other._made_of(nodes, self.meta and replace(self.meta, classes=names))
 

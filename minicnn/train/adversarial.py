@@ -25,6 +25,7 @@ class Attack:
     eps, step  in 255ths of the way from black to white
     steps      1 with a random start and step 1.25 * eps is the fast FGSM of [2]; many small ones are PGD [1]
     start      from a random place in the cube; without, one step of eps is FGSM
+    targeted   the labels are classes to reach: down the loss instead of up
     [1] Madry et al., Towards Deep Learning Models Resistant to Adversarial Attacks, ICLR 2018, section 2.1
     [2] Wong, Rice & Kolter, Fast is better than free, ICLR 2020, algorithm 3
     """
@@ -33,6 +34,7 @@ class Attack:
     step: float = 10.0
     steps: int = 1
     start: bool = True
+    targeted: bool = False
 
     def __post_init__(self):
         for name in ("eps", "step"):
@@ -43,11 +45,11 @@ class Attack:
         """The moved images, in x's shape and dtype; the net is run as in evaluation.
 
         x       (N, C, H, W), preprocessed as net.meta says
-        labels  (N,), the true classes
+        labels  (N,), the true classes, or those to reach
         rng     np.random.Generator of the start
         """
-        low, high, unit = pixel_range(net)
-        eps, step = (v * unit for v in (self.eps, self.step))
+        low, high, unit = pixel_range(net, x.shape[1:])
+        eps, step = self.eps * unit, (-self.step if self.targeted else self.step) * unit
         lowest, highest = np.maximum(x - eps, low), np.minimum(x + eps, high)
         moved = x
         if self.start:
@@ -66,14 +68,17 @@ def loss_gradient(net, x, labels):
     return net.backward(softmax_cross_entropy_backward(1.0, cache), tape, params=False)[0]
 
 
-def pixel_range(net):
+def pixel_range(net, size=None):
     """(black, white, a 255th of the way) in the net's input: (1, C, 1, 1) each, of its dtype.
 
-    Raises MinicnnError for a net without meta, or with a mean image, which has a black for every pixel.
+    size  (C, H, W) of the images: where the net has a mean image of that size, black and white are (1, C, H, W)
+    Raises MinicnnError for a net without meta.
     """
     meta = net.meta
-    if meta is None or meta.mean_image is not None:
-        raise MinicnnError("this net does not say where black and white are in its input: it has no meta, or an image")
+    if meta is None:
+        raise MinicnnError("this net does not say where black and white are in its input: it has no meta")
     mean, std = (np.float64(values).reshape(1, -1, 1, 1) for values in (meta.mean, meta.std))
+    if meta.mean_image is not None and size == meta.input_size:
+        mean = meta.mean_image.values[None].astype(np.float64)
     black, white = -mean / std, (meta.range - mean) / std
-    return tuple(a.astype(net.dtype) for a in (black, white, (white - black) / 255))
+    return tuple(a.astype(net.dtype) for a in (black, white, meta.range / std / 255))

@@ -12,10 +12,11 @@ class NotFiniteError(MinicnnError, ArithmeticError):
 
 
 def check_finite_step(net, x, step, loss, norm, grads):
-    """Raises NotFiniteError if the loss or the gradients' norm is no finite number; nothing has moved then.
+    """Raises NotFiniteError if the loss or the gradients' norm is no finite number; no parameter has moved then.
 
     The forward pass is run again, as in evaluation, to find the first node whose output is not finite; if all are, the
-    gradients are searched in the order of the backward pass.
+    gradients are searched in the order of the backward pass. (What the pass did to batch norm's running statistics
+    is done: go on from a checkpoint.)
     """
     if math.isfinite(loss) and math.isfinite(norm):
         return
@@ -28,9 +29,10 @@ def check_finite_step(net, x, step, loss, norm, grads):
 def _where(net, x, grads):
     if not np.isfinite(x).all():
         return f"the images {net.input} are not finite"
-    for key, array in net.state_dict().items():
-        if not np.isfinite(array).all():
-            return f"{key} is not finite"
+    for name, layer in net.layers().items():
+        for param, array in layer.params.items():
+            if not np.isfinite(array).all():
+                return f"{name}.{param} is not finite"
     _, tape = net.forward(x, until=net.scores)
     for entry in tape:
         if not np.isfinite(entry.out).all():

@@ -54,7 +54,7 @@ try:
 except ImportError:  # Python 3.10
     import tomli as tomllib
 
-_TOP = ("name", "net", "start", "seed", "epochs", "batch", "clip", "patience", "frozen", "half")
+_TOP = ("name", "net", "start", "seed", "epochs", "batch", "clip", "patience", "frozen", "save_every", "half")
 _SECTIONS = ("input", "data", "optimiser", "schedule", "attack", "validation_attack")
 _DATA = ("set", "folder", "size", "held_out", "items", "augment")
 _NEEDED = ("name", "epochs", "batch", "data", "optimiser", "schedule")
@@ -110,9 +110,7 @@ def trainer_of(recipe, data_folder=None, folder=None, progress=True):
         validation,
         attack=_attack(recipe, "attack"),
         validation_attack=_attack(recipe, "validation_attack"),
-        clip=recipe.get("clip"),
-        patience=recipe.get("patience"),
-        frozen=recipe.get("frozen", ()),
+        **{key: recipe[key] for key in ("clip", "patience", "frozen", "save_every") if key in recipe},
         folder=folder,
         identity={"recipe": recipe, "threads": kernels.threads(), "backend": kernels.name_of(kernels.current())},
         progress=progress,
@@ -124,8 +122,9 @@ def _net(recipe, classes):
         net = zoo.build(recipe["net"], seed=recipe["seed"], classes=len(classes))
         net.meta = replace(net.meta, classes=classes)
     else:
-        # Copies, which can be written to; the head is drawn anew.
-        net = load(recipe["start"]).replace_head(classes, seed=recipe["seed"])
+        net = load(recipe["start"]).thaw()
+        if net.meta is None or net.meta.classes != classes:
+            net = net.replace_head(classes, seed=recipe["seed"])
     source = f"minicnn train {recipe['name']}.toml, seed {recipe['seed']}"
     changed = {key: tuple(v) if isinstance(v, list) else v for key, v in recipe.get("input", {}).items()}
     try:

@@ -1,7 +1,10 @@
 """The loop: batches in, gradients back, parameters moved; stopped at any moment, it goes on to the same bits."""
 
 import math
+import signal
+import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -93,14 +96,15 @@ class Trainer:
     # The run -------------------------------------------------------------------------------------------------------
 
     def run(self):
-        """Train to the end; the history. Ctrl-C writes a checkpoint and is raised again."""
+        """Train to the end; the history.
+
+        Ctrl-C ends the step that is being done, writes a checkpoint and raises KeyboardInterrupt; pressed again it does
+        not wait, and the checkpoint before stands.
+        """
         self.resume()
-        try:
+        with _interrupt_noted() as self._interrupted:
             while not self.done:
                 self._epoch()
-        except KeyboardInterrupt:
-            self.checkpoint()
-            raise
         return self.history
 
     @property
@@ -121,10 +125,17 @@ class Trainer:
                 bar.update(len(labels))
                 bar.set_postfix_str(f"loss {self._loss / self._seen:.3f}, {self._right / self._seen:.1%}", False)
                 self._seconds += time.perf_counter() - begin
-                if self.step % self.save_every == 0 and self.loader.epoch == epoch:
+                # After an epoch's last batch the epoch is finished first.
+                if self.loader.epoch == epoch and (self.step % self.save_every == 0 or self._interrupted):
                     self.checkpoint()
+                    self._stop_if_interrupted()
                 begin = time.perf_counter()
         self._finish_epoch(epoch)
+        self._stop_if_interrupted()
+
+    def _stop_if_interrupted(self):
+        if self._interrupted:
+            raise KeyboardInterrupt
 
     def _finish_epoch(self, epoch):
         row = {
@@ -224,6 +235,29 @@ class Trainer:
             unit=" images",
             disable=None if self.progress else True,
         )
+
+
+@contextmanager
+def _interrupt_noted():
+    """Yields a list that is true once Ctrl-C was pressed; pressed again it raises as always.
+
+    Only the main thread hears signals: elsewhere the list stays empty.
+    """
+    noted = []
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(signum, frame):
+        noted.append(signum)
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _part(arrays, prefix):
