@@ -17,7 +17,8 @@ def cifar_vgg(classes):
 
 def shapes_vgg(classes):
     """64x64: six convolutions, the last maps are 8x8; a unit of theirs sees 50 pixels, and all places count alike."""
-    return [*_blocks(_SHAPES), ("pool", GlobalAvgPool()), ("fc", Linear(96, classes)), ("prob", Softmax())]
+    head = [("pool", GlobalAvgPool()), ("flatten", Flatten()), ("fc", Linear(96, classes)), ("prob", Softmax())]
+    return [*_blocks(_SHAPES), *head]
 
 
 def _blocks(blocks):
@@ -71,7 +72,7 @@ ENTRIES = (
         nodes=shapes_vgg,
         preprocess=_input(64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
         about="64x64, six convolutions with batch norm, for drawn shapes",
-        classes=8,
+        classes=10,
         **_COMMON,
     ),
 )
