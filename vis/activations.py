@@ -11,7 +11,8 @@ The picture: one tile a channel, numbered; of several images one after the other
 image have one scale, so that weak channels look weak; it ends at the 99.5 % quantile. Black is zero; where the layer
 has values below zero, white is zero, blue below and red above.
 
-Caveat: it does not show what a channel looks for, only where it found it.
+Caveat: it does not show what a channel looks for, only where it found it; and the padding beyond the image's edge is
+found, too, which puts some channels first that have nothing inside.
 """
 
 from typing import NamedTuple
