@@ -1,0 +1,166 @@
+"""Which pixels a unit sees: by formula, by the support of the gradient, by occlusion.
+
+    formula    1 where the graph connects the pixel with the unit, else 0
+    gradient   max over the channels c of |d unit / d x[c,y,x]|
+    occlusion  min(rows[y], columns[x]), how far the unit moves when that row, or that column, is replaced by noise
+
+The first is what the unit can see of any image and needs no numbers; the other two are what it does see of these
+images. A gradient passes one cell of a max-pool's window and no closed ReLU, so it may be smaller. Values that are
+rounding, below 32 machine epsilons of an image's largest, are 0. A row and a column at a time tell the field's border
+as exactly as single pixels would, in H + W passes. `fields.reach` has size and stride of the formula,
+`fields.field` the formula for images of any size, `crop_boxes` what lies past the border.
+
+x     (N, C, H, W), preprocessed, any size that the net takes; without x, pictures of noise of the net's own size
+unit  a channel is looked at where it is strongest, in noise at its middle
+out   {"formula", "gradient", "occlusion"}, each (N, H, W); of noise (1, H, W), the largest values of all pictures
+Raises UsageError for noise where the net has no meta.
+
+Ctrl-C keeps what is occluded so far.
+
+The picture: the maps show the field and half as much around it. White is the largest value, black is zero, red the
+border of the formula's field, yellow that of what is not zero; the labels have the fields' sizes, width x height.
+
+Caveat: a field is what could matter, not what does. Inside it the gradient falls off steeply towards the border [2],
+and the formula counts connections whose weights are zero.
+[1] Araujo, Norris & Sim, Computing Receptive Fields of Convolutional Neural Networks, Distill 2019
+[2] Luo, Li, Urtasun & Zemel, Understanding the Effective Receptive Field in Deep CNNs, NeurIPS 2016
+"""
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ..errors import UsageError
+from ..kernels import get
+from .colour import absolute, limit_of
+from .fields import field, hull, reach, shapes_of
+from .image import deprocess, preprocess_whole
+from .passes import look, to_host, walk
+from .progress import bar, kept_when_interrupted
+from .rules import RULES
+from .tiles import grid
+from .units import Unit, find_unit, unit_title
+
+_RED, _YELLOW = (255, 60, 60), (255, 220, 0)
+_SIDE = 224  # pixels of a tile
+
+
+def receptive_field(net, unit, x=None, images: int = 4, batch: int = 16, seed: int = 0, progress: bool = True):
+    """Which pixels a unit sees, {"formula": (N, H, W), "gradient": (N, H, W), "occlusion": (N, H, W)}.
+
+    images  pictures of noise, where there is no x
+    batch   occluded pictures that are run at once
+    seed    of the noise
+    """
+    for name, value in (("images", images), ("batch", batch)):
+        if value < 1:
+            raise UsageError(f"{name} is {value}, expected 1 or more")
+    unit, rng, is_noise = find_unit(net, unit), np.random.default_rng(seed), x is None
+    if is_noise:
+        x = _noise(net, images, rng)
+        unit = _middle(net, unit, x.shape[1:])
+    tape, dout = look(net, x, unit)
+    slope = np.abs(walk(net, tape, dout, RULES["gradient"])).max(axis=1)
+    dout = to_host(net, dout)
+    found = {
+        "formula": np.stack([_formula(net, unit, d, x.shape[1:]) for d in dout]),
+        "gradient": np.stack([_without_rounding(s, net.dtype) for s in slope]),
+        "occlusion": _occlusion(net, unit, x, dout, batch, rng, progress),
+    }
+    if is_noise:
+        found = {name: maps.max(axis=0, keepdims=True) for name, maps in found.items()}
+    return {name: maps.astype(np.float32) for name, maps in found.items()}
+
+
+def support(values):
+    """((top, bottom), (left, right)) of what is not zero in a map (H, W); the ends are not part of it."""
+    return hull(values.any(axis=1)), hull(values.any(axis=0))
+
+
+def _noise(net, images, rng):
+    if net.meta is None:
+        raise UsageError("this net has no meta that says what its images are: give x")
+    H, W = net.meta.input_size[1:]
+    pixels = rng.integers(0, 256, (images, H, W, 3), np.uint8)
+    return np.concatenate([preprocess_whole(one, net.meta, max(H, W)) for one in pixels]).astype(net.dtype)
+
+
+def _middle(net, unit, shape):
+    of_node = shapes_of(net.upto(unit.layer), shape)[unit.layer]
+    if unit.channel is None or unit.position is not None or len(of_node) != 4:
+        return unit
+    return Unit(unit.layer, unit.channel, (of_node[2] // 2, of_node[3] // 2))
+
+
+def _formula(net, unit, dout, shape):
+    """(H, W) of one image; dout says at which position the unit is looked at."""
+    position = tuple(map(int, np.argwhere(dout)[0, 1:])) if unit.channel is not None and dout.ndim == 3 else None
+    rows, columns = field(net, Unit(unit.layer, unit.channel, position), shape)
+    return rows[:, None] & columns
+
+
+def _without_rounding(values, dtype):
+    # Fast convolutions compute some zeros as differences.
+    return np.where(values > 32 * np.finfo(dtype).eps * values.max(initial=0), values, 0)
+
+
+def _occlusion(net, unit, x, dout, batch, rng, progress):
+    N, _, H, W = x.shape
+    noise = rng.normal(x.mean(), x.std() or 1.0, x.shape).astype(x.dtype)
+    before = _run(net, x, unit)
+    moved = np.zeros((N, H + W))
+    steps = [(n, first) for n in range(N) for first in range(0, H + W, batch)]
+    with kept_when_interrupted("receptive_field"):
+        for step in bar(len(steps), "receptive_field", progress):
+            n, first = steps[step]
+            lines = range(first, min(first + batch, H + W))
+            occluded = np.repeat(x[n : n + 1], len(lines), axis=0)
+            for image, line in zip(occluded, lines):
+                at = (slice(None), line) if line < H else (slice(None), slice(None), line - H)
+                image[at] = noise[n][at]
+            change = np.abs(_run(net, occluded, unit) - before[n])
+            moved[n, lines] = np.where(dout[n] != 0, change, 0).reshape(len(lines), -1).max(axis=1)
+    moved = np.stack([_without_rounding(m, net.dtype) for m in moved])
+    return np.minimum(moved[:, :H, None], moved[:, None, H:])
+
+
+def _run(net, x, unit):
+    return to_host(net, net(get(net.backend).to_device(x) if net.backend else x, until=unit.layer))
+
+
+def picture(result, net, x=None, unit=None):
+    """A row an image: the image where there is one, then the three maps, of the field and half as much around it."""
+    unit, tiles, labels = find_unit(net, unit), [], []
+    shown = None if x is None or net.meta is None else deprocess(x, net.meta)
+    for n, formula in enumerate(result["formula"]):
+        if shown is not None:
+            tiles.append(_outlined(shown[n], [(_RED, support(formula))]))
+            labels.append("image")
+        around = tuple(_widened(ends, size) for ends, size in zip(support(formula), formula.shape))
+        part = tuple(slice(low, high) for low, high in around)
+        for name, maps in result.items():
+            borders = [(_RED, support(formula[part])), (_YELLOW, support(maps[n][part]))]
+            pixels = absolute(maps[n][part], limit_of(maps[n], 0.999))
+            tiles.append(_outlined(pixels, borders[:1] if name == "formula" else borders))
+            (top, bottom), (left, right) = support(maps[n])
+            labels.append(f"{name} {right - left}x{bottom - top}")
+    stride = reach(net, unit.layer).stride
+    title = f"{unit_title(net, unit)}   stride {' x '.join(str(step) for step in sorted(set(stride)))}"
+    return grid(tiles, labels, columns=len(labels) // len(result["formula"]), title=title)
+
+
+def _widened(ends, size):
+    low, high = ends
+    more = (high - low) // 2
+    return (max(low - more, 0), min(high + more, size)) if high else (0, size)
+
+
+def _outlined(pixels, borders):
+    """The tile, enlarged, with the borders (colour, ((top, bottom), (left, right))); an empty one is left out."""
+    factor = max(1, _SIDE // max(pixels.shape[:2]))
+    image = Image.fromarray(pixels.repeat(factor, axis=0).repeat(factor, axis=1))
+    draw = ImageDraw.Draw(image)
+    for colour, ((top, bottom), (left, right)) in borders:
+        if bottom and right:
+            corners = (left * factor, top * factor, right * factor - 1, bottom * factor - 1)
+            draw.rectangle(corners, outline=colour, width=2)
+    return image
