@@ -1,19 +1,23 @@
-# make demo, make test, make hostile, make lint: each alone is enough on a fresh machine with Python >= 3.10.
+# make demo, make test, make hostile, make kill, make lint: each alone is enough on a fresh machine with Python >= 3.10.
+# make demo PHOTO=my.jpg looks at a photo of yours, too.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test hostile lint
+.PHONY: demo test hostile kill lint
 
 demo: $(VENV)/.installed
-	$(BIN)/minicnn demo
+	$(BIN)/minicnn demo $(if $(PHOTO),--photo "$(PHOTO)")
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m "not oracle"
 
 hostile: $(VENV)/.installed-test
 	$(BIN)/python tests/hostile_run.py
+
+kill: $(VENV)/.installed-test
+	$(BIN)/python tests/kill_run.py
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .

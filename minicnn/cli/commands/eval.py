@@ -19,9 +19,7 @@ def add_arguments(parser):
     parser.add_argument("--set", metavar="NAME", required=True, help="mnist, cifar10, folders or shapes")
     parser.add_argument("--data", metavar="DIR", help="the folder of the set; shapes need none")
     parser.add_argument("--part", metavar="PART", default="test", help="train or test; default test")
-    parser.add_argument(
-        "--items", metavar="N", type=int, help="only so many pictures, spread over all; shapes 10000"
-    )
+    parser.add_argument("--items", metavar="N", type=int, help="only so many pictures, spread over all; shapes 10000")
     parser.add_argument("--size", metavar="PIXELS", type=int, help="of the pictures of folders; default the net's")
     parser.add_argument("--batch", metavar="N", type=int, default=200, help="images at a time; default 200")
     parser.add_argument("--eps", metavar="E", type=float, help="attack: the most that a pixel moves, in 255ths")

@@ -12,12 +12,14 @@ examples:
 import argparse
 import re
 
-from ..methods import NEEDED, NONE, pages
+from ...errors import UsageError
+from ..methods import NEEDED, NONE, OPTIONAL, pages
 from ..methods import method as read_method
 from ..options import add_backend, add_json, add_model, add_out, add_seed
 from ..output import print_json
 
 KIND = "method"
+_METAVARS = {int: "N", float: "X", str: "TEXT"}
 
 
 def subcommands():
@@ -26,6 +28,7 @@ def subcommands():
 
 def add_arguments(parser, name):
     method = read_method(name)
+    parser.usage = " ".join([parser.prog, *_needed(method), "[options]"])
     if "\nexamples:\n" not in method.page:
         parser.epilog = _examples(name, method)
     _add_pictures(parser, method)
@@ -38,7 +41,8 @@ def add_arguments(parser, name):
         elif option.type is bool:
             parser.add_argument(_flag(option), action=argparse.BooleanOptionalAction, help=_help(option))
         else:
-            parser.add_argument(_flag(option), metavar="VALUE", type=option.type, help=_help(option))
+            metavar = _METAVARS[option.type]
+            parser.add_argument(_flag(option), metavar=metavar, type=option.type, help=_help(option))
     if method.has_film:
         what = "write it as a film, too: .gif, .webp, .png (animated), or .mp4 with the extra `film`"
         parser.add_argument("--film", metavar="FILE", help=what)
@@ -57,7 +61,7 @@ def _add_pictures(parser, method):
         # Two lists of names in a row could not be told apart.
         flag = ["pictures"] if method.image == NONE else ["--pictures"]
         required = {"required": method.pictures == NEEDED} if method.image != NONE else {}
-        what = "pictures of any size: files, folders (however deep) and zip archives"
+        what = "pictures of any size, any number: files, folders (however deep) and zip archives"
         parser.add_argument(*flag, metavar="PATH", nargs=_count(method.pictures), help=what, **required)
         what = "leave out pictures that cannot be read, and name them, instead of ending"
         parser.add_argument("--skip-damaged", action="store_true", help=what)
@@ -79,6 +83,9 @@ def run(args):
     film = getattr(args, "film", None)
     if film is not None:
         check_film(film)
+        frames = [getattr(args, o.name) or int(o.default) for o in method.options if o.name == "frames"]
+        if frames == [1]:
+            raise UsageError("a film of one frame does not move: give --frames, for instance --frames 30")
     module = vis.METHODS[name]
     with backend(args) as backend_name:
         net, path = load_net(args)
@@ -128,17 +135,28 @@ def _options(args, method):
     return {**options, "progress": not args.quiet} if method.shows_progress else options
 
 
+def _needed(method):
+    """What a usage line begins with: where these come first, no list of files swallows the next one."""
+    files = {NEEDED: "{0} [{0} ...]", OPTIONAL: "[{0} ...]"}
+    words = [files[method.image].format("IMAGE")] if method.image != NONE else []
+    if method.pictures != NONE:
+        words.append(files[method.pictures].format("PATH") if method.image == NONE else "--pictures PATH [PATH ...]")
+    words += [f"{_flag(one)} FILE [FILE ...]" for one in method.further if one.need == NEEDED]
+    return words + (["--unit UNIT"] if method.unit == NEEDED else [])
+
+
 def _examples(name, method):
     """Two that can be pasted after `minicnn demo`, which draws the digits."""
-    words = ["minicnn vis", name]
-    words += ["demo/digits/3.png"] if method.image != NONE else []
-    words += [f"{_flag(one)} demo/digits/5.png" for one in method.further if one.need == NEEDED]
-    if method.pictures == NEEDED:
-        words.append("demo/digits" if method.image == NONE else "--pictures demo/digits")
+    start = ["minicnn vis", name]
+    image, digits = ["demo/digits/3.png"], ["demo/digits"]
+    further = [f"{_flag(one)} demo/digits/5.png" for one in method.further if one.need == NEEDED]
+    if method.pictures != NONE:
+        further = digits + further if method.image == NONE else ["--pictures", *digits, *further]
     digit, layer = (["--unit 3"], ["--unit conv2:7"]) if method.unit != NONE else ([], [])
-    lines = [" ".join([*words, *(digit if method.unit == NEEDED else []), "--out pictures"])]
-    lines.append(" ".join([*words, *layer, "--backend numpy --json"]))
-    return "\n  ".join(["examples:", *lines])
+    first = [*(image if method.image == NEEDED else []), *further, *(digit if method.unit == NEEDED else [])]
+    second = [*(image if method.image != NONE else []), *further, *layer]
+    lines = [[*start, *first, "--out pictures"], [*start, *second, "--backend numpy --json"]]
+    return "\n  ".join(["examples:", *map(" ".join, lines)])
 
 
 def _count(need):

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from ...vis.tiles import grid
+
+TILE = 112  # pixels of a tile's side
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem;
        color: #222; background: #fff }
@@ -25,6 +28,15 @@ class Section(NamedTuple):
     text: str
     code: str  # what to type for it, or the table that it is about
     image: Image.Image | None = None
+
+
+def by_rows(rows, labels=None):
+    """{label: its tiles} as a grid with one row each; labels: one a tile of the first row, instead of its own."""
+    tiles = [tile for row in rows.values() for tile in row]
+    texts = [label for label, row in rows.items() for _ in row]
+    if labels is not None:
+        texts[: len(labels)] = labels
+    return grid(tiles, texts, columns=len(next(iter(rows.values()))), least=TILE)
 
 
 def page(title, intro, sections):

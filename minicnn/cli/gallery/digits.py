@@ -1,14 +1,12 @@
-"""The pictures of the demo: what the net that ships sees in digits."""
+"""What a LeNet sees in digits that a font has drawn."""
 
 import numpy as np
 
-from .. import vis
-from ..vis.colour import absolute, limit_of, show_gradient, signed
-from ..vis.image import deprocess
-from ..vis.tiles import grid
-from .gallery import Section
-
-_TILE = 112  # pixels of a tile's side
+from ... import vis
+from ...vis.colour import absolute, limit_of, show_gradient, signed
+from ...vis.image import deprocess
+from ...vis.tiles import grid
+from .page import TILE, Section, by_rows
 
 
 def sections(net, x, probabilities, digit):
@@ -33,7 +31,7 @@ def _predictions(images, probabilities, digit):
         "What the net says",
         "Digits drawn with a font; the net has only seen handwritten ones. Above each is its answer, and how sure.",
         f"minicnn predict {digit}",
-        grid(images, labels, columns=5, gap=8, least=_TILE),
+        grid(images, labels, columns=5, gap=8, least=TILE),
     )
 
 
@@ -43,7 +41,7 @@ def _filters(net):
         "Filters",
         "What the 20 filters of the first layer multiply the image with: red above zero, blue below, white zero.",
         "minicnn vis filters",
-        grid(list(signed(w, limit_of(w))), [str(k) for k in range(len(w))], columns=10, gap=4, least=_TILE - 4),
+        grid(list(signed(w, limit_of(w))), [str(k) for k in range(len(w))], columns=10, gap=4, least=TILE - 4),
     )
 
 
@@ -70,7 +68,7 @@ def _rules(net, x, images, digit):
         f"minicnn vis compare {digit} --unit 3\n\n"
         "from minicnn.vis import compare\n"
         'pictures = compare(net, x, "3")   # {"gradient": dx, "deconvnet": dx, "guided_backprop": dx}',
-        _by_rows(rows),
+        by_rows(rows),
     )
 
 
@@ -80,7 +78,7 @@ def _saliency(net, x, images, digit):
         "Saliency",
         "Where a changed pixel changes the digit's score most, whatever the direction: |gradient|.",
         f"minicnn vis saliency {digit} --unit 3",
-        _by_rows({"image": images, "saliency": [absolute(m, limit_of(m, 0.999)) for m in maps]}),
+        by_rows({"image": images, "saliency": [absolute(m, limit_of(m, 0.999)) for m in maps]}),
     )
 
 
@@ -95,12 +93,5 @@ def _classes(net):
         "What each class looks like to the net",
         "Nobody drew these: each starts from a black image and climbs the gradient of one class's score.",
         "minicnn vis class_model --unit 3 --steps 100 --learning-rate 0.05 --penalty 0.5",
-        grid(tiles, labels, columns=5, gap=8, least=_TILE),
+        grid(tiles, labels, columns=5, gap=8, least=TILE),
     )
-
-
-def _by_rows(rows):
-    """{label: its tiles} as a grid with one row each."""
-    tiles = [tile for row in rows.values() for tile in row]
-    labels = [label for label, row in rows.items() for _ in row]
-    return grid(tiles, labels, columns=len(next(iter(rows.values()))), least=_TILE)
