@@ -7,7 +7,7 @@ import pytest
 
 from minicnn.errors import UsageError
 from minicnn.kernels.errors import ShapeError
-from minicnn.train.augment import colour_jitter, cutout, flip, lighting, principal_colours, random_crop, scale
+from minicnn.train.augment import affine, colour_jitter, cutout, flip, lighting, principal_colours, random_crop, scale
 
 
 def batch(dtype, N=40, C=3, H=5, W=6, seed=0):
@@ -219,3 +219,39 @@ def test_colour_needs_three_channels(name):
 @pytest.mark.parametrize("name", ["flip", "random_crop", "scale"])
 def test_moves_take_any_channels(name):
     assert EVERY[name](batch(np.uint8, C=1), rng()).shape == (40, 1, 5, 6)
+
+
+# affine ------------------------------------------------------------------------------------------------------------
+
+
+def test_affine_leaves_images_where_nothing_may_move():
+    images = batch(np.uint8)
+    np.testing.assert_array_equal(affine(images, rng(), 0.0, 0.0, 0), images)
+    before = images.copy()
+    out = affine(images, rng())
+    assert out.shape == images.shape and (out != images).any() and (images == before).all()
+    assert (affine(images, rng()) == out).all()
+    with pytest.raises(ShapeError, match="of type uint8, not float32"):
+        affine(images.astype(np.float32), rng())
+
+
+def test_affine_moves_over_black_by_no_more_than_is_said():
+    images = np.zeros((300, 1, 28, 30), np.uint8)
+    images[:, :, 9:12, 19:22] = 255  # centred at row 10, column 20
+    moved = affine(images, rng(), 0.0, 0.0, 2)[:, 0].astype(float)
+    rows, columns = np.arange(28)[:, None], np.arange(30)
+    y, x = ((moved * at).sum((1, 2)) / moved.sum((1, 2)) for at in (rows, columns))
+    assert abs(y - 10).max() <= 2.01 and abs(x - 20).max() <= 2.01
+    assert np.ptp(y) > 3.5 and np.ptp(x) > 3.5
+    np.testing.assert_allclose(moved.sum((1, 2)), 9 * 255, rtol=0.02)
+
+
+def test_affine_turns_about_the_middle_and_grows():
+    images = np.zeros((300, 1, 28, 28), np.uint8)
+    images[:, :, 13:15, 4:24] = 255  # a lying bar, 20 long and 2 thick, in the middle
+    area = affine(images, rng(), 0.0, 0.15, 0).astype(float).sum((1, 2, 3)) / (255 * 40)
+    assert 0.6 < area.min() < 0.8 and 1.2 < area.max() < 1.45  # from 0.85 to 1.15, squared; thin bars are coarse
+    turned = affine(images, rng(), 0.2, 0.0, 0)[:, 0]
+    heights = [np.ptp(np.nonzero(image > 100)[0]) + 1 for image in turned]
+    assert min(heights) == 2 and max(heights) >= 5  # 2 + 20 * sin(0.2) = 6 with round ends
+    np.testing.assert_allclose(turned[:, 13:15, 13:15], 255, atol=60)  # the middle stays, but for soft edges
