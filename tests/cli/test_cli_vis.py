@@ -136,9 +136,12 @@ def test_damaged_pictures(grow, run, digits, tmp_path):
     assert code == 0 and module.calls == [[0, 2]] and "skipped: " in err and "2.png" in err
 
 
-def test_pictures_beside_an_image_are_an_option(grow, run, digits, tmp_path):
+def test_pictures_beside_an_image_are_an_option(grow, run, digits, tmp_path, capsys):
     module = grow("def apple(net, x, pictures: Pictures):\n    calls.append((len(x), len(pictures)))\n")
     assert run(digits[0], "--pictures", *digits, "--out", tmp_path / "o")[0] == 0
+    main(["vis", "apple", "--help"])
+    usage = capsys.readouterr().out.splitlines()[0]
+    assert usage == "usage: minicnn vis apple IMAGE [IMAGE ...] --pictures PATH [PATH ...] [options]"
     assert module.calls == [(1, 3)]
     assert "required: --pictures" in run(digits[0])[2]
 
@@ -188,6 +191,12 @@ def test_films_are_refused_before_the_work(grow, run, tmp_path, monkeypatch):
     assert module.calls == []
 
 
+def test_a_film_of_one_frame_is_refused_before_the_work(grow, run, tmp_path):
+    module = grow(_FILM.replace("unit=None):\n    calls", "unit=None, frames: int = 1):\n    calls"))
+    code, _, err = run("--film", tmp_path / "film.gif", "--out", tmp_path / "o")
+    assert code == 2 and "give --frames" in err and module.calls == []
+
+
 def test_several_pictures(grow, run, tmp_path):
     grow('''
 def apple(net, unit=None):
@@ -208,7 +217,34 @@ def test_what_is_for_python_alone_is_no_option(grow, capsys):
     grow('def apple(net, pool=None, steps: int = 3):\n    """An apple.\n\n    steps  how many\n    """\n')
     assert main(["vis", "apple", "--help"]) == 0
     help_text = capsys.readouterr().out
-    assert "--steps VALUE" in help_text and "how many; default 3" in help_text and "pool" not in help_text
+    assert "--steps N" in help_text and "how many; default 3" in help_text and "pool" not in help_text
+
+
+@pytest.mark.parametrize(
+    ("parameters", "usage", "examples"),
+    [
+        ("net", "", ["--out pictures", "--backend numpy --json"]),
+        (
+            "net, unit, x=None",
+            "[IMAGE ...] --unit UNIT ",
+            ["--unit 3 --out pictures", "demo/digits/3.png --unit conv2:7 --backend numpy --json"],
+        ),
+        (
+            "net, pictures: Pictures, more: Images, unit=None",
+            "PATH [PATH ...] --more FILE [FILE ...] ",
+            [
+                "demo/digits --more demo/digits/5.png --out pictures",
+                "demo/digits --more demo/digits/5.png --unit conv2:7 --backend numpy --json",
+            ],
+        ),
+    ],
+)
+def test_usage_and_examples_are_made_up(grow, capsys, parameters, usage, examples):
+    grow(f"def apple({parameters}):\n    pass\n")
+    main(["vis", "apple", "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"usage: minicnn vis apple {usage}[options]"
+    assert lines[-2:] == [f"  minicnn vis apple {example}" for example in examples]
 
 
 def test_examples_of_its_own(grow, capsys):
