@@ -33,7 +33,7 @@ from ..errors import MinicnnError, UsageError
 from ..kernels.errors import ShapeError
 from ..kernels.shapes import show
 from .code_stream import as_seen, code_of, code_unit, read, stream, thumbnail
-from .image import check_finite, contrast
+from .image import check_finite, contrast, require_meta
 from .inputs import Images, Pictures
 from .progress import kept_when_interrupted
 from .tiles import grid
@@ -78,8 +78,8 @@ def neighbours(
     wanted, scale = code_of(net, queries, unit, spatial), contrast(net.meta)
     with kept_when_interrupted("neighbours"):
         for new, x, vectors in stream(net, pictures, unit, spatial, batch, "neighbours", progress):
-            by_pixels.append(_distances(queries / scale, x / scale))
-            by_code.append(_distances(wanted, vectors))
+            by_pixels.append(_distances(queries, x, scale))
+            by_code.append(_distances(wanted, vectors, 1))
             numbers += new
     if not numbers:
         raise MinicnnError(f"not one of {len(pictures)} pictures was looked at")
@@ -112,16 +112,17 @@ def _some_of(net, pictures, rows):
 
 def _checked(net, queries):
     queries = np.asarray(queries)
+    require_meta(net.meta)
     if queries.ndim != 4 or queries.shape[1:] != net.meta.input_size:
         raise ShapeError(f"queries are {show(queries.shape)}, the net's images (Q,{show(net.meta.input_size)[1:]}")
     check_finite("queries", queries)
     return queries.astype(net.dtype)
 
 
-def _distances(queries, others):
-    """(Q, M) float64: Euclidean, of the differences themselves, so that equal ones are exactly 0 apart."""
-    differences = ((others - query).reshape(len(others), -1) for query in queries)
-    return np.stack([np.linalg.norm(d.astype(np.float64), axis=1) for d in differences])
+def _distances(queries, others, scale):
+    """(Q, M) float64: Euclidean, in units of the scale; of equal ones exactly 0."""
+    found = [((others - query) / scale).reshape(len(others), -1) for query in queries]
+    return np.stack([np.linalg.norm(d.astype(np.float64), axis=1) for d in found])
 
 
 def picture(result, net, x=None, unit=None):
