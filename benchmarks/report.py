@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..errors import MinicnnError
 from ..files import read_whole, write_whole
-from . import machine, nets
+from . import machine, nets, training
 
 
 def replace(text, name, table):
@@ -40,6 +40,15 @@ def nets_table(results, peak, where):
     return "\n".join(rows) + f"\n\n{where}\n"
 
 
+def training_table(results):
+    """Markdown: one row a way of training."""
+    rows = ["| work | net | batch | a step | images/s | the loader's share |", "|---|---|---|---|---|---|"]
+    for r in results:
+        cells = [r.work, r.net, str(r.batch), f"{r.step_ms:.0f} ms", f"{r.images_per_s:.0f}", f"{r.share:.0%}"]
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
 def about(machine_facts, peak):
     """What the table's figures are and where they were measured, in a sentence or two."""
     m = machine_facts
@@ -56,12 +65,15 @@ def about(machine_facts, peak):
 def main():
     readme = Path(sys.argv[1])
     results, peak, facts = nets.measure_all(), machine.peak_gflops(), machine.describe()
+    loops = training.measure_all()
     document = {"date": str(date.today()), "machine": facts, "peak_gflops": peak}
     document["results"] = [r._asdict() for r in results]
+    document["training"] = [r._asdict() for r in loops]
     with write_whole(readme.parent / "benchmarks" / "results" / "nets-cpu.json") as file:
         file.write((json.dumps(document, indent=2) + "\n").encode())
     table = nets_table(results, peak, about(facts, peak))
     text = replace(read_whole(readme).decode(), "nets", table)
+    text = replace(text, "training", training_table(loops))
     with write_whole(readme) as file:
         file.write(text.encode())
     print(table)
