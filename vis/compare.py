@@ -1,33 +1,54 @@
-"""One unit under every rule, side by side with the image.
+"""One unit under several rules, side by side with the image.
 
-    out[rule] = the unit walked back to the image under RULES[rule]      one forward pass, one tape for all
+    out[rule] = the unit walked back to the image under that rule      one forward pass, one tape for all
 
 x     (N, C, H, W), preprocessed
-out   {"gradient": dx, "deconvnet": dx, "guided_backprop": dx}, each (N, C, H, W)
+out   {"gradient": dx, "deconvnet": dx, "guided_backprop": dx}, each (N, C, H, W); of other rules where they are named
 
-The picture: a row an image, the image first, then each rule's; zero is mid-grey, or white in a net of greys.
+The rules are those of walks.py: the three edited gradients, smooth_max_pool, grad_times_input, and the composites of
+LRP, with the parameters of its page: epsilon, gamma, alpha-beta, z-plus, epsilon-plus, epsilon-plus-flat,
+epsilon-alpha-beta-flat, epsilon-gamma-box.
+
+The picture: a row an image, the image first, then each rule's; zero is mid-grey, or white in a net of greys. What adds
+up to the score, gradient times input and relevance, is summed over the channels: red for the unit, blue against it.
 
 Caveat: every tile has its own scale, so two tiles' patterns can be compared, not their strengths. What each rule shows,
 and what not, is on its own page.
 """
 
-from .colour import channel_order, show_gradient
+from ..errors import UnknownNameError
+from .colour import channel_order, limit_of, show_gradient, signed
 from .image import deprocess
-from .passes import look, walk
-from .rules import RULES
+from .passes import look
+from .relevance import without_batch_norm
 from .tiles import grid
 from .units import find_unit, unit_title
+from .walks import SIGNED, WALKS, walk_by_name
 
 
-def compare(net, x, unit):
-    """One unit under every rule: {rule's name: (N, C, H, W)}."""
-    tape, dout = look(net, x, unit)
-    return {name: walk(net, tape, dout, rules) for name, rules in RULES.items()}
+def compare(net, x, unit, rules: str = "gradient, deconvnet, guided_backprop"):
+    """One unit under several rules: {rule's name: (N, C, H, W)}.
+
+    rules  their names, with commas between them; "all" for all of them
+    """
+    names = list(WALKS) if rules.strip() == "all" else [name.strip() for name in rules.split(",")]
+    for name in names:
+        if name not in WALKS:
+            raise UnknownNameError("rule", name, WALKS)
+    part, unit = without_batch_norm(net, unit)
+    tape, dout = look(part, x, unit)
+    return {name: walk_by_name(name, part, tape, dout) for name in names}
 
 
 def picture(result, net, x, unit):
     """A row an image: the image, then one tile a rule."""
-    columns = [deprocess(x, net.meta), *(show_gradient(dx, channel_order(net)) for dx in result.values())]
+    columns = [deprocess(x, net.meta), *(_shown(name, dx, net) for name, dx in result.items())]
     labels = ["image", *(name.replace("_", " ") for name in result)]
     tiles = [column[n] for n in range(len(x)) for column in columns]
     return grid(tiles, labels * len(x), columns=len(columns), title=unit_title(net, find_unit(net, unit)), least=112)
+
+
+def _shown(name, dx, net):
+    if name not in SIGNED:
+        return show_gradient(dx, channel_order(net))
+    return [signed(heat, limit_of(heat, 0.995)) for heat in dx.sum(axis=1)]

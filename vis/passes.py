@@ -19,7 +19,7 @@ def look(net, x, unit):
     """
     unit = find_unit(net, unit)
     check_finite("x", np.asarray(x))
-    out, tape = net.forward(get(net.backend).to_device(x) if net.backend else x, until=unit.layer)
+    out, tape = net.forward(on_device(net, x), until=unit.layer)
     return tape, unit.seed(out)
 
 
@@ -27,6 +27,11 @@ def walk(net, tape, dout, rules):
     """dx (N, C, H, W): dout walked back to the image under the rules; the tape stays as it is, for the next walk."""
     dx, _ = net.backward(dout, tape, rules=rules, params=False)
     return to_host(net, dx)
+
+
+def on_device(net, array):
+    """A NumPy array as one of the net's backend."""
+    return get(net.backend).to_device(array) if net.backend else array
 
 
 def to_host(net, array):

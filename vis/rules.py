@@ -7,11 +7,15 @@ With x the ReLU's input, read forward, and dout the gradient that arrives from a
     the gradient       x > 0                    layers/relu.py
     relu_deconvnet     dout > 0                 Zeiler & Fergus [1]
     relu_guided        x > 0 and dout > 0       Springenberg et al. [2]
+    passed             everywhere               Bach et al. [3]: for relevance, not for gradients
 
-Gated with where, never multiplied: no -0.0 from a negative dout, no NaN from 0 * inf.
+Gated with where, never multiplied: no -0.0 from a negative dout, no NaN from 0 * inf. The rules of relevance for layers
+with weights stand in lrp_rules.py, for those without in share_rules.py; composites.py puts them together for a net.
 
 [1] Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, section 2.1
 [2] Springenberg, Dosovitskiy, Brox & Riedmiller, Striving for Simplicity, ICLR workshop 2015, section 3.4
+[3] Bach, Binder, Montavon, Klauschen, Mueller & Samek, On pixel-wise explanations for non-linear classifier decisions
+    by layer-wise relevance propagation, PLoS ONE 10(7), 2015
 """
 
 from ..kernels import current
@@ -32,6 +36,16 @@ def relu_guided(dout, cache):
     dout, dx  any shape, that of cache.out, which is positive exactly where x is
     """
     return current().xp.where((dout > 0) & (cache.out > 0), dout, 0)
+
+
+def passed(dout, cache):
+    """dx = dout: relevance goes through what acts on each number by itself unshared, for there is nobody to share with.
+
+    For ReLUs, other activations and normalisations by a factor.
+
+    dout, dx  any shape, the same
+    """
+    return dout
 
 
 RULES = {
