@@ -44,6 +44,15 @@ def test_files_of_your_own(data_dir, tmp_path, monkeypatch):
     assert Path("mine.safetensors").stat().st_size > 4 * 1_235_496
 
 
+def test_training_in_python_is_short_and_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code = blocks("python")[3]
+    assert len(code.splitlines()) < 40
+    exec(code, {})
+    assert 0 <= float(capsys.readouterr().out) <= 1
+    assert Path("shapes.safetensors").is_file() and Path("runs/shapes/curves.png").is_file()
+
+
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("minicnn ")]
 
 
