@@ -1,5 +1,6 @@
 """The loop: batches in, gradients back, parameters moved; stopped at any moment, it goes on to the same bits."""
 
+import fnmatch
 import math
 import signal
 import threading
@@ -36,7 +37,7 @@ class Trainer:
     attack      an `Attack` on each batch: adversarial training; validation_attack likewise before each judgement
     clip        the largest norm of all gradients together
     patience    stop after so many epochs in a row without a better validation accuracy
-    frozen      beginnings of names of nodes that stay as they are, batch norm's running statistics too
+    frozen      nodes that stay as they are, batch norm's running statistics too: names, or patterns as "conv*"
     folder      where checkpoints, curves and the best net go; nowhere unless given
     save_every  steps between checkpoints, which also come at each epoch's end
     identity    what makes the run the one it is, as JSON can hold it: a checkpoint of another is refused
@@ -173,12 +174,13 @@ class Trainer:
         self._loss, self._right, self._seen, self._seconds, self._waiting = 0.0, 0, 0, 0.0, 0.0
 
     def _names_of_trained(self):
-        """The nodes that no name in `frozen` begins; raises UnknownNameError for one that begins none."""
+        """The nodes that nothing in `frozen` matches; raises UnknownNameError for a pattern that matches none."""
         names = [node.name for node in self.net.nodes]
-        for beginning in self.frozen:
-            if not any(name.startswith(beginning) for name in names):
-                raise UnknownNameError("node whose name begins with", beginning, names)
-        return {name for name in names if not name.startswith(self.frozen)}
+        matched = {pattern: set(fnmatch.filter(names, pattern)) for pattern in self.frozen}
+        for pattern, found in matched.items():
+            if not found:
+                raise UnknownNameError("node that matches", pattern, names)
+        return set(names).difference(*matched.values())
 
     # Stopping and going on -------------------------------------------------------------------------------------------
 

@@ -94,7 +94,7 @@ def test_fine_tuning_from_a_file_with_a_new_head(recipe, tmp_path):
     _train(recipe, tmp_path / "first")
     start = tmp_path / "first" / "best.safetensors"
     net = minicnn.load(start)
-    text = kill_run.RECIPE.replace('net = "shapes_vgg"', f'start = "{start}"\nfrozen = ["conv", "bn"]')
+    text = kill_run.RECIPE.replace('net = "shapes_vgg"', f'start = "{start}"\nfrozen = ["conv*", "bn*"]')
     recipe.write_text(text)
     _train(recipe, tmp_path / "second")
     tuned = minicnn.load(tmp_path / "second" / "best.safetensors")

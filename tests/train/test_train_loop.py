@@ -241,7 +241,7 @@ def test_frozen_nodes_are_not_even_walked_to(monkeypatch):
 
 
 def test_a_frozen_name_that_is_no_node():
-    with pytest.raises(UnknownNameError, match="node whose name begins with 'cone'"):
+    with pytest.raises(UnknownNameError, match="node that matches 'cone'"):
         _trainer(frozen=("cone",))
 
 
