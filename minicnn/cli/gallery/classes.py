@@ -10,15 +10,15 @@ _STEPS = 40
 
 
 def sections(standard, robust):
-    """(name, Section): the same ascents on both nets, side by side."""
-    rows = {"standard": _climbed(standard), "trained against attacks": _climbed(robust)}
+    """(name, Section): the same ascents on both nets, one row each."""
+    rows = {"standard": _climbed(standard), "robust": _climbed(robust)}
     yield (
         "cifar10-classes",
         Section(
             "What ten classes look like to two nets",
             "Nobody drew these: each starts from grey noise and climbs the gradient of one class's score, by steps of "
             "one length, with no other prior than black and white. Both rows are the same architecture and the same "
-            "ascent; the second net was trained on images that were moved against it, by 8/255 in every pixel. The "
+            "ascent; the robust net was trained on images that were moved against it, by 8/255 in every pixel. The "
             "standard net is as sure of its pictures; only the other's can be read by people.",
             'minicnn vis maximise --model cifar10-robust --recipe robust --unit "horse;ship"\n'
             "minicnn eval cifar10-robust --set cifar10 --data DIR --eps 8",
