@@ -4,9 +4,9 @@
     the `top` largest values of each channel c, ties to the first picture, each cut out as the unit's receptive field
 
 Pictures of any size are read one batch at a time, preprocessed as the net's input and forgotten; those that cannot be
-read are named and skipped. One patch a picture [2, 3]. Each value is checked by a new forward pass of its picture
-alone. A field that goes on past the border of the image is filled up with grey; one that is larger than the image is
-all of it.
+read are named and skipped, whatever their `damaged` says. One patch a picture [2, 3]. Each value is checked by a new
+forward pass of its picture alone. A field that goes on past the border of the image is filled up with grey; one that is
+larger than the image is all of it.
 
 pictures  files, folders and zip archives
 unit      layer:channel, a class, or a layer: `channels` of it
@@ -89,11 +89,13 @@ def patches(
 ):
     """The patches that excite a channel most, as Patches.
 
+    pictures   of any size and number
     top        how many of each channel
     channels   numbers and ranges, "3,5,8-11", where the unit is a layer; all unless given
     batch      pictures that are run at once
     state      a file that keeps what is found, from which an interrupted scan goes on
     scheduler  the address of a Dask cluster, "tcp://host:8786"
+    executor   any `concurrent.futures.Executor`, which is sent the net with every batch; processes by the method spawn
     """
     for name, value in (("top", top), ("batch", batch)):
         if value < 1:
