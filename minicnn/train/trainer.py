@@ -33,7 +33,8 @@ class Trainer:
     loader      a `Loader`: x, labels; its seed is also that of dropout and attack, each step by itself
     optimiser   an `Optimiser`; schedule: step -> rate, counted from 0 over the whole run
     epochs      how many
-    validation  a Loader in the data's order, after each epoch; also what `Plateau` hears: the accuracy
+    validation  a Loader in the data's order, after each epoch; `Plateau` hears its error, 1 - accuracy (without one
+                the training loss)
     attack      an `Attack` on each batch: adversarial training; validation_attack likewise before each judgement
     clip        the largest norm of all gradients together
     patience    stop after so many epochs in a row without a better validation accuracy
@@ -152,7 +153,7 @@ class Trainer:
         if self.validation:
             found = self._validate()
             row |= {"validation_loss": found.loss, "validation_accuracy": found.accuracy}
-            self.schedule.report(found.accuracy)
+        self.schedule.report(1 - found.accuracy if self.validation else row["loss"])
         row["weights"] = fingerprint(self.net)
         self.history.append(row)
         value = row["validation_accuracy"] if self.validation else -row["loss"]

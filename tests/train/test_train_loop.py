@@ -99,7 +99,7 @@ def test_resumed_it_ends_at_the_same_bits(tmp_path, stop, rule):
 
     def make(folder):
         optimiser = Momentum(decay=1e-3) if rule == "momentum" else Adam()
-        plateau = Plateau(0.02, patience=0, highest=True)
+        plateau = Plateau(0.02, patience=0)
         attack = Attack(eps=20, step=25)
         return _trainer(folder, optimiser=optimiser, schedule=plateau, attack=attack, save_every=1)
 
@@ -186,6 +186,14 @@ def test_early_stop_after_patience(tmp_path):
     assert len(history) == 4  # the first is the best; three without a better one
     with pytest.raises(UsageError, match="patience"):
         Trainer(_net(), Loader(_bars(), 16), SGD(), Constant(0.1), 1, patience=1)
+
+
+def test_a_plateau_hears_the_validation_error():
+    """AlexNet's recipe: a rate that is too small for anything to improve is divided by ten, again and again."""
+    schedule = Plateau(1e-9, patience=1)
+    history = _trainer(epochs=5, schedule=schedule).run()
+    assert [row["rate"] for row in history] == pytest.approx([1e-9, 1e-9, 1e-9, 1e-10, 1e-10], rel=1e-6)
+    assert schedule.best == pytest.approx(1 - history[0]["validation_accuracy"])
 
 
 def test_the_best_net_is_kept_and_not_the_last(tmp_path):
