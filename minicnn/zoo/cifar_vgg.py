@@ -1,6 +1,6 @@
 """VGG's pattern for small images: 3x3 convolutions, ReLUs, max pools, no shortcuts; each with batch norm."""
 
-from ..layers import BatchNorm2d, Conv2d, Flatten, GlobalAvgPool, Linear, MaxPool2d, ReLU, Softmax
+from ..layers import BatchNorm2d, Conv2d, Flatten, GlobalMaxPool, Linear, MaxPool2d, ReLU, Softmax
 from .base import Entry
 from .cifar10_classes import CIFAR10
 
@@ -16,8 +16,8 @@ def cifar_vgg(classes):
 
 
 def shapes_vgg(classes):
-    """64x64: six convolutions, the last maps are 8x8; a unit of theirs sees 50 pixels, and all places count alike."""
-    head = [("pool", GlobalAvgPool()), ("flatten", Flatten()), ("fc", Linear(96, classes)), ("prob", Softmax())]
+    """64x64: six convolutions; a unit of the last maps, 8x8, sees 52 pixels, and where it is strongest alone counts."""
+    head = [("pool", GlobalMaxPool()), ("flatten", Flatten()), ("fc", Linear(96, classes)), ("prob", Softmax())]
     return [*_blocks(_SHAPES), *head]
 
 
