@@ -1,0 +1,137 @@
+"""Where the object is, by a net that was only ever told what it is: the saliency's colours, spread by GrabCut.
+
+    saliency map -> seeds: above its 95 % quantile foreground, below its 30 % quantile background
+    seeds        -> two mixtures of Gaussians, of the foreground's and of the background's colours
+    mixtures     -> mask: the cut that costs least, of pixels by their colours and of neighbours by their difference
+    mask         -> its largest connected part; box: the smallest around it
+
+The saliency map alone lights up where the class shows most. That a whole object is found is due to its colours.
+
+x         (N, C, H, W), preprocessed
+saliency  (N, H, W) of saliency.py
+seeds     (N, H, W) int8: 1 foreground, -1 background, 0 neither
+mask      (N, H, W) bool; where the cut leaves nothing, the foreground's seeds
+boxes     (N, 4) int: left, top, right, bottom of the mask, the last two exclusive
+Raises MissingExtraError without OpenCV: pip install "minicnn[segment]".
+
+Quantiles, mixtures and the largest part are the paper's [1]; its cut is that of Boykov & Jolly, ours GrabCut's [2],
+which goes on from the cut: it makes new mixtures of both sides, and cuts again, `rounds` times in all.
+
+The picture: the image with the box; the saliency map, its seeds, red and blue; the object cut out.
+
+Caveat: it does not show what the net takes for the object: a ground that has the object's colours becomes a part of
+it, and an object of two colours may lose the one that the net does not look at.
+[1] Simonyan, Vedaldi & Zisserman, Deep Inside Convolutional Networks, ICLR workshop 2014, section 3.2
+[2] Rother, Kolmogorov & Blake, GrabCut, SIGGRAPH 2004
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ..errors import UsageError
+from ..extras import load
+from .colour import absolute, limit_of
+from .image import deprocess
+from .saliency import saliency
+from .tiles import grid
+from .units import find_unit, unit_title
+
+_BOX = (255, 210, 0)
+_SEEDS = {1: (200, 30, 33), -1: (33, 70, 200)}  # the red and the blue of colour.py
+
+
+class Segments(NamedTuple):
+    """saliency (N, H, W) float; seeds (N, H, W) int8; mask (N, H, W) bool; boxes (N, 4) int."""
+
+    saliency: Any
+    seeds: Any
+    mask: Any
+    boxes: Any
+
+
+def segment(net, x, unit, foreground: float = 0.95, background: float = 0.3, rounds: int = 1, seed: int = 0):
+    """Where the object of a class is, as `Segments`.
+
+    foreground  the quantile of the saliency above which pixels are foreground
+    background  the quantile below which they are background, less than the other
+    rounds      how often the image is cut, >= 1
+    """
+    if not 0 <= background < foreground < 1:
+        raise UsageError(f"background {background}, foreground {foreground}: expected 0 <= background < foreground < 1")
+    if rounds < 1:
+        raise UsageError(f"rounds is {rounds}, expected 1 or more")
+    maps = saliency(net, x, unit)
+    pixels = deprocess(x, net.meta)
+    seeds = np.stack([_seeds(one, foreground, background) for one in maps])
+    masks = np.stack([_largest_part(_cut(*pair, rounds, seed)) for pair in zip(pixels, seeds)])
+    return Segments(maps, seeds, masks, np.array([_box(mask) for mask in masks]))
+
+
+def _seeds(saliency_map, foreground, background):
+    """(H, W) int8; where the upper quantile is the maximum, all above the lower one."""
+    low, high = np.quantile(saliency_map, (background, foreground))
+    seeds = np.where(saliency_map <= low, -1, 0).astype(np.int8)
+    seeds[saliency_map > (high if saliency_map.max() > high else low)] = 1
+    if not (seeds == 1).any():
+        raise UsageError("the saliency is the same everywhere: nothing to tell an object by")
+    return seeds
+
+
+def _cut(pixels, seeds, rounds, seed):
+    """(H, W) bool of an image (H, W, 3) uint8."""
+    cv2 = load("cv2", "segment")
+    cv2.setRNGSeed(seed)  # the mixtures begin with clusters from a random start
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    # The mixtures are of the seeds alone: they are made of a picture of nothing else. No seed is held to its side, for
+    # a good part of the object's inside lies below the background's quantile.
+    known = seeds.ravel() != 0
+    strip = np.ascontiguousarray(pixels.reshape(-1, 3)[known][None])
+    sides = np.where(seeds.ravel()[known] > 0, cv2.GC_FGD, cv2.GC_BGD).astype(np.uint8)[None]
+    cv2.grabCut(strip, sides, None, *models, 0, cv2.GC_INIT_WITH_MASK)
+    mask = np.full(seeds.shape, cv2.GC_PR_BGD, np.uint8)
+    cv2.grabCut(pixels, mask, None, *models, 1, cv2.GC_EVAL_FREEZE_MODEL)
+    if rounds > 1 and len(np.unique(mask)) == 2:
+        cv2.grabCut(pixels, mask, None, *models, rounds - 1, cv2.GC_EVAL)
+    found = mask == cv2.GC_PR_FGD
+    return found if found.any() else seeds > 0
+
+
+def _largest_part(mask):
+    """The largest connected part, neighbours by a side or a corner; of equal ones the first."""
+    cv2 = load("cv2", "segment")
+    count, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    sizes = [int((parts == part).sum()) for part in range(1, count)]
+    return parts == 1 + int(np.argmax(sizes))
+
+
+def _box(mask):
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+
+
+def picture(result, net, x=None, unit=None):
+    """A row an image: the image with its box, the saliency map, the seeds, the cut-out."""
+    tiles = []
+    for n, (one, seeds, mask, box) in enumerate(zip(*result)):
+        pixels = np.full((*mask.shape, 3), 160, np.uint8) if x is None else deprocess(x[n : n + 1], net.meta)[0]
+        tiles += [_boxed(pixels, box), absolute(one, limit_of(one, 0.999)), _coloured(seeds, pixels)]
+        tiles.append(np.where(mask[..., None], pixels, 255).astype(np.uint8))
+    labels = ["image, box", "saliency", "seeds", "cut-out"] * len(result.mask)
+    return grid(tiles, labels, columns=4, title=unit_title(net, find_unit(net, unit)), least=112)
+
+
+def _boxed(pixels, box):
+    image = Image.fromarray(pixels)
+    left, top, right, bottom = (int(side) for side in box)
+    ImageDraw.Draw(image).rectangle((left, top, right - 1, bottom - 1), outline=_BOX, width=max(1, image.width // 100))
+    return image
+
+
+def _coloured(seeds, pixels):
+    """The seeds in their colours on the image, paler."""
+    shown = (pixels.astype(np.float64) + 2 * 255) / 3
+    for side, colour in _SEEDS.items():
+        shown[seeds == side] = colour
+    return shown.astype(np.uint8)
