@@ -7,9 +7,12 @@ from PIL import Image
 
 import minicnn
 from minicnn import Net
+from minicnn.cli.digits import draw_digit
+from minicnn.cli.main import main
 from minicnn.errors import ImageError, MinicnnError, UsageError
 from minicnn.layers import Conv2d, Flatten, GlobalAvgPool, Linear, ReLU
 from minicnn.vis import METHODS, code_stream, codes
+from minicnn.vis.image import save_png
 from minicnn.vis.inputs import Pictures
 from minicnn.vis.progress import StoppedEarly
 from minicnn.vis.seriation import column_order, cosines, row_order
@@ -79,6 +82,25 @@ def test_a_damaged_picture(with_a_damaged_one):
     np.testing.assert_array_equal(result.numbers, [0, 2, 3, 4])
     np.testing.assert_allclose(result.codes, [mixed(random_pictures(5)[k]).ravel() for k in (0, 2, 3, 4)], rtol=1e-6)
     METHODS["codes"].picture(result, coloured_net(), unit="mix")  # reads the right files again
+
+
+@pytest.mark.parametrize(
+    ("argv", "files"),
+    [
+        (["codes", "DIGITS", "--batch", "2"], ["codes.png"]),
+        (
+            ["neighbours", "DIGITS", "--queries", "DIGITS/3.png", "--count", "2", "--unit", "conv2"],
+            ["neighbours-conv2.png"],
+        ),
+        (["tsne", "DIGITS", "--perplexity", "2", "--spatial", "mean"], ["tsne-scatter.png", "tsne-grid.png"]),
+    ],
+)
+def test_from_the_command_line(argv, files, tmp_path, capsys):
+    for digit in range(5):
+        save_png(draw_digit(digit), tmp_path / "digits" / f"{digit}.png")
+    argv = [word.replace("DIGITS", str(tmp_path / "digits")) for word in argv]
+    assert main(["vis", *argv, "--backend", "numpy", "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.split() == [str(tmp_path / "out" / file) for file in files]
 
 
 def test_no_more_than_a_batch_is_held(monkeypatch):
