@@ -1,4 +1,4 @@
-"""What each number of the image has added to the score on the way from a baseline: integrated gradients.
+"""Integrated gradients: what each number of the image adds on the way from a baseline.
 
     out = (x - x0) * mean over k of  d unit / d x  at  x0 + (k + 1/2) / steps * (x - x0),     k = 0 .. steps-1
 

@@ -1,4 +1,4 @@
-"""Where the object is, by a net that was only ever told what it is: the saliency's colours, spread by GrabCut.
+"""Where the object is, by a net that was only told what it is: saliency, spread by GrabCut.
 
     saliency map -> seeds: above its 95 % quantile foreground, below its 30 % quantile background
     seeds        -> two mixtures of Gaussians, of the foreground's and of the background's colours
