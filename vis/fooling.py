@@ -23,6 +23,10 @@ The picture: what was made, with the class that the net finds in it and how sure
 Caveat: that such pictures are found says how much lies in the net's classes beside objects, not that the net would
 meet them: they are searched for with the net in hand. And they are one search's: other seeds give other pictures.
 Nguyen, Yosinski & Clune, Deep Neural Networks are Easily Fooled, CVPR 2015
+
+examples:
+  minicnn vis fooling --out pictures
+  minicnn vis fooling --unit 3 --way gradient --out pictures
 """
 
 import numpy as np

@@ -29,6 +29,10 @@ class, with its legend. Mid-grey is what was not looked at.
 Caveat: the square is something to see, too: it hides what is there, and adds corners and a colour that the photo does
 not have. What matters in two places, so that covering either changes nothing, stays unseen.
 [1] Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, section 4.2 and figure 7
+
+examples:
+  minicnn vis occlusion demo/digits/3.png --out pictures
+  minicnn vis occlusion demo/digits/3.png demo/digits/5.png --size 7 --stride 2 --layer conv2 --out pictures
 """
 
 import math
