@@ -1,6 +1,6 @@
 """A map of pictures on which those with like codes stand together: t-SNE of a layer's codes.
 
-    p[i|j] = exp(-|c[i] - c[j]|^2 / (2 s[j]^2)) / sum over k of the same       s[j] so that p[.|j] has the perplexity
+    p[i|j] = exp(-|c[i] - c[j]|^2 / (2 s[j]^2)) / sum over all i but j of the same     s[j] gives p[.|j] the perplexity
     p[i,j] = (p[i|j] + p[j|i]) / 2M
     q[i,j] = 1 / (1 + |y[i] - y[j]|^2) / sum over all pairs of the same
     positions y minimise  sum of p[i,j] log(p[i,j] / q[i,j])
@@ -26,6 +26,10 @@ Caveat: who stands together is to be believed, where the seams agree; the distan
 axes say nothing, and another seed or perplexity gives another map. Sparse noise also falls into groups.
 [1] van der Maaten & Hinton, Visualizing Data using t-SNE, JMLR 9, 2008   [2] van der Maaten, Accelerating t-SNE using
 Tree-Based Algorithms, JMLR 15, 2014. Grid and seams after Karpathy, t-SNE visualization of CNN codes, 2014
+
+examples:
+  minicnn vis tsne demo/digits --perplexity 3 --out pictures
+  minicnn vis tsne photos --model googlenet --perplexity 20 --skip-damaged --out pictures
 """
 
 from typing import NamedTuple
@@ -88,7 +92,9 @@ def tsne(
         codes = pca.fit_transform(codes)
     positions = _first_two(codes)
     with kept_when_interrupted("tsne"):
-        map_of = descent.TSNE(perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed)
+        # As scikit-learn's own init="pca", which refuses codes of one dimension.
+        start = (positions / positions[:, 0].std() * 1e-4).astype(np.float32)
+        map_of = descent.TSNE(perplexity=perplexity, init=start, learning_rate="auto", random_state=seed)
         positions = map_of.fit_transform(codes)
     return Map(positions.astype(np.float32), found.codes, found.numbers, pictures)
 

@@ -53,9 +53,20 @@ def test_groups_are_apart_on_the_map():
 def test_the_options_arrive(descent):
     found = tsne(coloured_net(), list(random_pictures(9)), "mix", perplexity=4.0, seed=7)
     options, codes = descent[0]
-    assert options == {"perplexity": 4.0, "init": "pca", "learning_rate": "auto", "random_state": 7}
+    start = options.pop("init")
+    assert options == {"perplexity": 4.0, "learning_rate": "auto", "random_state": 7}
+    # Two principal components, small: the first is the wider one, and they have nothing to do with each other.
+    assert start.shape == (9, 2) and start[:, 0].std() == pytest.approx(1e-4, rel=1e-5) and start[:, 1].any()
+    widths = np.linalg.svd(codes - codes.mean(axis=0), compute_uv=False)
+    assert start[:, 1].std() == pytest.approx(1e-4 * widths[1] / widths[0], rel=1e-4)
+    assert abs(start[:, 0] @ start[:, 1]) < 1e-12
     np.testing.assert_array_equal(codes, found.codes)  # eight dimensions are no more than 50
     np.testing.assert_array_equal(found.numbers, range(9))
+
+
+def test_codes_of_one_number():
+    found = tsne(coloured_net(), list(random_pictures(6)), "mix:0", perplexity=2.0, spatial="mean")
+    assert found.codes.shape == (6, 1) and np.isfinite(found.positions).all()
 
 
 @pytest.mark.parametrize(("count", "components"), [(12, 12), (80, 50)])
