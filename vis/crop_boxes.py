@@ -5,6 +5,7 @@ from math import ceil, lcm
 import numpy as np
 
 from ..errors import MinicnnError
+from ..layers import Linear
 from .fields import Box, field, hull, reaches, shapes_of
 from .layer_reads import CONVOLUTIONS, WINDOWS, channel_mixes
 from .units import Unit
@@ -86,11 +87,14 @@ class CropBoxes:
     def _new_source(self, node, channel):
         if isinstance(node.layer, CONVOLUTIONS):
             return node.name, channel * node.layer.groups // self._shapes[node.name][1]
+        if isinstance(node.layer, Linear):
+            return node.name
         if isinstance(node.layer, WINDOWS):
             return node.name, self._source(node.inputs[0], channel)
         if node.name not in self._mixes:
-            shapes = [self._shapes[name] for name in node.inputs]
-            self._mixes[node.name] = channel_mixes(node.layer, shapes, self._shapes[node.name])
+            # A vector is a map of one position.
+            shapes = [(*s, 1, 1) if len(s) == 2 else s for s in map(self._shapes.get, (*node.inputs, node.name))]
+            self._mixes[node.name] = channel_mixes(node.layer, shapes[:-1], shapes[-1])
         if self._mixes[node.name] is None:
             return node.name, channel
         return node.name, frozenset(

@@ -3,7 +3,7 @@
 from concurrent.futures import FIRST_COMPLETED, wait
 
 # Enough for any number of workers to have the next one waiting; what is sent is in memory until it has come back.
-_AHEAD = 64
+_AHEAD = 32
 
 
 def as_completed(executor, function, calls):

@@ -95,7 +95,7 @@ def patches(
     batch      pictures that are run at once
     state      a file that keeps what is found, from which an interrupted scan goes on
     scheduler  the address of a Dask cluster, "tcp://host:8786"
-    executor   any `concurrent.futures.Executor`, which is sent the net with every batch; processes by the method spawn
+    executor   any `concurrent.futures.Executor`; processes are to be started by the method spawn
     """
     for name, value in (("top", top), ("batch", batch)):
         if value < 1:
@@ -157,7 +157,9 @@ def _channels(unit, text, count):
 def _workers(net, scheduler, executor):
     """(an executor or None, what it sends its workers for the net or None)."""
     if not scheduler:
-        yield executor, None
+        # A Dask executor would keep the net once for every waiting batch.
+        client = getattr(executor, "_client", None)
+        yield executor, _scattered(client, net) if hasattr(client, "scatter") else None
         return
     if executor is not None:
         raise UsageError(f"scheduler {scheduler} beside an executor: give one of them")
@@ -167,5 +169,9 @@ def _workers(net, scheduler, executor):
     except (OSError, ValueError) as error:
         raise MinicnnError(f"no Dask cluster at {scheduler}: {error}") from error
     with client:
-        # The net goes to every worker once, instead of with every batch.
-        yield client.get_executor(pure=False), client.scatter(net, broadcast=True)
+        yield client.get_executor(pure=False), _scattered(client, net)
+
+
+def _scattered(client, net):
+    """The net, sent to every worker once, as what stands for it in a job."""
+    return client.scatter(net, broadcast=True)

@@ -182,8 +182,10 @@ def test_processes(folder):
     assert list(found.skipped) == [f"{folder[0]}/broken.png"]
 
 
-def test_a_dask_cluster_of_two_workers(folder):
+def test_a_dask_cluster_of_two_workers(folder, monkeypatch):
     distributed = pytest.importorskip("distributed")
+    scatter, sent = distributed.Client.scatter, []
+    monkeypatch.setattr(distributed.Client, "scatter", lambda *args, **kw: sent.append(args[1]) or scatter(*args, **kw))
     expected = patches(_net(), folder, "both", top=5, batch=4)
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
     with distributed.LocalCluster(**options) as cluster:
@@ -192,6 +194,7 @@ def test_a_dask_cluster_of_two_workers(folder):
             with client.get_executor() as executor:
                 _same(patches(_net(), folder, "both", top=5, batch=4, executor=executor), expected)
         _same(patches(_net(), folder, "both", top=5, batch=4, scheduler=cluster.scheduler_address), expected)
+    assert [type(net) for net in sent] == [Net] * 2  # once for each scan, not for each batch
 
 
 def test_workers_that_cannot_be(folder):

@@ -193,6 +193,19 @@ def test_boxes_between_pixels():
     assert [crop(0, (0, x)).width for x in range(6)] == [3, 5, 3, 5, 3, 5]
 
 
+def test_one_walk_for_all_channels_with_one_field(monkeypatch):
+    walks = []
+    monkeypatch.setattr("minicnn.vis.crop_boxes.field", lambda *args: walks.append(args) or field(*args))
+    crop = CropBoxes(Net([*NETS["scores"], ("r", ReLU())]), "r", (C, H, W))
+    assert crop(0) == crop(1) == Box(0, 0, 8, 11) and len(walks) == 1
+    walks.clear()
+    crop = CropBoxes(Net(NETS["branches"]), "r", (C, H, W))
+    for channel in range(5):
+        for position in np.ndindex(5, 6):
+            crop(channel, position)
+    assert len(walks) == 3  # one, three, the pool
+
+
 @pytest.mark.parametrize("name", ["mean", "gate", "scores"])
 def test_boxes_of_what_reads_everything(name):
     net = Net(NETS[name])
