@@ -125,9 +125,9 @@ def _scatter(result, net, layer):
     low, high = result.positions.min(axis=0), result.positions.max(axis=0)
     # One scale for both axes: the distances are the map's.
     places = (result.positions - (low + high) / 2) / (max(high - low) or 1) + 0.5
-    # About so large that half of them cover half of another.
+    # Large enough to be seen, small enough that most are not covered whole.
     apart = [np.partition(np.hypot(*(places - place).T), 1)[1] for place in places]
-    side = int(np.clip(2 * np.median(apart) * _CANVAS, 20, 112))
+    side = int(np.clip(1.5 * np.median(apart) * _CANVAS, 20, 112))
     sheet = Image.new("RGB", (_CANVAS + side, _CANVAS + side), "white")
     for place, number in zip(places, result.numbers):
         left, top = (place * _CANVAS).round().astype(int).tolist()
