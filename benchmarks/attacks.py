@@ -26,9 +26,9 @@ from ..weights import convert, store
 ATTACKS = {
     "fgsm": {"attack": "fgsm", "eps": 8.0},
     "pgd": {"attack": "pgd", "eps": 8.0, "steps": 10},
-    "pgd, eps 1": {"attack": "pgd", "eps": 1.0, "steps": 10},
-    "deepfool": {"attack": "deepfool"},
     "szegedy": {"attack": "szegedy"},
+    "deepfool": {"attack": "deepfool"},
+    "pgd, eps 1": {"attack": "pgd", "eps": 1.0, "steps": 10},
 }
 
 

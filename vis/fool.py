@@ -84,6 +84,7 @@ def fool(
     attack  fgsm, iterative, pgd, pgd_l2, deepfool or szegedy
     eps     how far a pixel may move, in levels of 256; for pgd_l2 the root mean square of how far they move
     steps   how often the image is moved; at most, for deepfool; for szegedy in each of its searches
+    seed    of pgd's random start
     """
     _check(net, x, attack, eps, steps)
     box = UnitBox(net, x.shape[1:])

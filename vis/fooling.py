@@ -66,6 +66,7 @@ def fooling(
     confidence  the probability at which a class is done
     children    new pictures a generation
     count       without a unit: for how many classes
+    seed        of all that is drawn by chance
     """
     _check(way, steps, confidence, children, count)
     require_meta(net.meta)

@@ -1,4 +1,4 @@
-"""A linear classifier, and why small changes fool it: the lecture's example, CIFAR-10, and every class by a little.
+"""A linear classifier, and how a little of each class fools it: the lecture's example and CIFAR-10.
 
     score = w . x + b          moving every x by e in the direction of w moves the score by e * sum |w|
 
@@ -14,9 +14,9 @@ with the smallest a_k for which class k is first (1 % more is added). I is the i
 belongs to it. Where W_k . W_j > |W_k|^2 for a leading j, no multiple does it: infinity.
 
 out  a `Linear`: the example, and with a folder, or where the net itself is linear, the classifier's templates; and of
-     N images all that was mixed. The images are x for a net that is linear, else the first test image of each class
-     that the classifier has right.
-Raises UsageError where x is given with a net that is not linear; what `read_cifar10` and `UnitBox` raise.
+     N images all that was mixed. The images are the photos given for a net that is linear, else the first test image of
+     each class that the classifier has right.
+Raises UsageError for photos and a net that is not linear; what `read_cifar10` and `UnitBox` raise.
 
 batch 128, momentum 0.9, rate 0.001 falling to 0, decay 0.1 on inputs from -2 to 2, 10 epochs: ours. So much decay costs
 a percent of accuracy, and makes templates in which something can be seen.
@@ -45,6 +45,7 @@ from ..train.cifar10 import read_cifar10
 from ..train.standardise import standardise
 from .colour import channel_order, show_gradient
 from .image import deprocess
+from .inputs import Images
 from .predictions import class_name, percent
 from .softmax_pixels import accuracy, is_linear, train_softmax
 from .tiles import grid, load_font
@@ -76,18 +77,20 @@ class Linear(NamedTuple):
     accuracy: Any = None
 
 
-def linear(net, x=None, folder: str = "", epochs: int = 10, progress: bool = True, seed: int = 0):
+def linear(net, photos: Images = None, folder: str = "", epochs: int = 10, progress: bool = True, seed: int = 0):
     """The example and, of a linear classifier, its templates, and images mixed with every class: a `Linear`.
 
-    folder  of CIFAR-10, as `read_cifar10` takes it: what to train a classifier on, where the net is not linear itself
+    photos  for a net that is linear itself: what to mix with its classes
+    folder  of CIFAR-10, as `read_cifar10` takes it: what a classifier is trained on, where the net is not linear
     epochs  how often training sees each image
+    seed    of the images' order
     """
     if epochs < 1:
         raise UsageError(f"epochs is {epochs}, expected 1 or more")
     if is_linear(net):
-        return _looked_at(net, x)
-    if x is not None:
-        raise UsageError("images are for a net that is linear itself, one fully connected layer; a folder has its own")
+        return _looked_at(net, photos)
+    if photos is not None:
+        raise UsageError("photos are for a net that is linear itself, one fully connected layer; a folder has its own")
     if not folder:
         return Linear(example())
     images, labels, classes = read_cifar10(folder, "train")

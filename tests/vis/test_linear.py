@@ -195,7 +195,7 @@ def test_interrupted_training_leaves_the_classifier_so_far(monkeypatch):
 
 def test_what_cannot_be(tmp_path):
     net = minicnn.build("lenet_relu", seed=0)
-    with pytest.raises(UsageError, match="images are for a net that is linear itself"):
+    with pytest.raises(UsageError, match="photos are for a net that is linear itself"):
         linear(net, np.zeros((1, 1, 28, 28), np.float32))
     with pytest.raises(UsageError, match="epochs is 0, expected 1 or more"):
         linear(net, epochs=0)
