@@ -17,6 +17,7 @@ the picture's colours mean, and, after "Caveat:", what it does not show. Of the 
     unit       what `units.find_unit` takes; where it has a default, it may be left away
     pictures   annotated `inputs.Pictures`: pictures as they are, of any size and number
     progress   whether a bar may be shown on stderr (it never is where that is no terminal)
+    seed       of everything random, 0 unless given
 
 one annotated `inputs.Images` is of further pictures, (M, C, H, W), preprocessed: `minicnn vis NAME --PARAMETER FILE`.
 Every other one has a default, is annotated int, float, str or bool, and is explained in a line of the function's

@@ -53,16 +53,21 @@ def add_arguments(parser, name):
 
 
 def _add_pictures(parser, method):
-    """Where the pictures come from: IMAGEs, or else PATHs of many, then options."""
+    """Where the pictures come from: IMAGEs, or else PATHs of many, then options.
+
+    Methods have options called images and size of their own, so these are kept under other names.
+    """
     if method.image != NONE:
         what = "a picture in any usual format"
-        parser.add_argument("images", metavar="IMAGE", nargs=_count(method.image), help=what)
+        parser.add_argument("the_images", metavar="IMAGE", nargs=_count(method.image), help=what)
     if method.pictures != NONE:
         # Two lists of names in a row could not be told apart.
-        flag = ["pictures"] if method.image == NONE else ["--pictures"]
-        required = {"required": method.pictures == NEEDED} if method.image != NONE else {}
         what = "pictures of any size, any number: files, folders (however deep) and zip archives"
-        parser.add_argument(*flag, metavar="PATH", nargs=_count(method.pictures), help=what, **required)
+        how = {"metavar": "PATH", "help": what}
+        if method.image == NONE:
+            parser.add_argument("pictures", nargs=_count(method.pictures), **how)
+        else:
+            parser.add_argument("--pictures", nargs="+", required=method.pictures == NEEDED, **how)
         what = "leave out pictures that cannot be read, and name them, instead of ending"
         parser.add_argument("--skip-damaged", action="store_true", help=what)
     for one in method.further:
@@ -70,7 +75,7 @@ def _add_pictures(parser, method):
         parser.add_argument(_flag(one), metavar="FILE", nargs="+", required=one.need == NEEDED, help=what)
     if method.size is not None:
         what = f"pixels that a photo's longer side is reduced to; default {method.size}"
-        parser.add_argument("--size", metavar="N", type=int, default=method.size, help=what)
+        parser.add_argument("--size", dest="the_size", metavar="N", type=int, default=method.size, help=what)
 
 
 def run(args):
@@ -115,10 +120,10 @@ def _inputs(args, method, net):
     from ...vis.inputs import Pictures
     from ..session import read_batch, read_each
 
-    size = getattr(args, "size", None)
+    size = getattr(args, "the_size", None)
     given = {}
-    if getattr(args, "images", None):
-        given["x"] = read_batch(args.images, net, size)
+    if getattr(args, "the_images", None):
+        given["x"] = read_batch(args.the_images, net, size)
     if getattr(args, "unit", None) is not None:
         given["unit"] = args.unit
     if getattr(args, "pictures", None):
