@@ -64,8 +64,10 @@ class Attack:
 def loss_gradient(net, x, labels):
     """d(softmax cross-entropy)/dx, (N, C, H, W), of the net in evaluation; its sign does not depend on the batch."""
     scores, tape = net.forward(x, until=net.scores, once=True)
-    _, cache = softmax_cross_entropy_forward(scores, labels)
-    return net.backward(softmax_cross_entropy_backward(1.0, cache), tape, params=False)[0]
+    # A net that ends in a global pooling has scores (N, K, 1, 1).
+    _, cache = softmax_cross_entropy_forward(scores.reshape(len(scores), -1), labels)
+    dscores = softmax_cross_entropy_backward(1.0, cache).reshape(scores.shape)
+    return net.backward(dscores, tape, params=False)[0]
 
 
 def pixel_range(net, size=None):

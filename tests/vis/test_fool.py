@@ -7,7 +7,7 @@ import minicnn
 from minicnn import Net
 from minicnn.errors import ImageError, MinicnnError, UsageError
 from minicnn.kernels.errors import DTypeError, ShapeError
-from minicnn.layers import Flatten, Linear, Softmax
+from minicnn.layers import Conv2d, Flatten, Linear, Softmax
 from minicnn.mean_image import MeanImage
 from minicnn.meta import Meta
 from minicnn.vis import METHODS, fool
@@ -172,6 +172,14 @@ def test_an_image_that_is_there_already(middle, attack):
     net = _net()
     target = int(net(middle[:1]).argmax())
     np.testing.assert_allclose(fool(net, middle[:1], target, attack=attack), middle[:1], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("attack", ["fgsm", "pgd", "pgd_l2", "deepfool", "szegedy"])
+def test_scores_with_a_height_and_a_width_of_one(middle, attack):
+    # A convolution as large as the image is the same linear net, with scores (N, 4, 1, 1).
+    net = Net([("conv", Conv2d(3, 4, 2)), ("prob", Softmax())], meta=_net().meta).astype("float64")
+    net.load_state_dict({"conv.w": W.reshape(4, 3, 2, 2), "conv.b": B})
+    np.testing.assert_allclose(fool(net, middle, attack=attack), fool(_net(), middle, attack=attack), rtol=0, atol=1e-6)
 
 
 def test_what_cannot_be_reached_leaves_the_image():
