@@ -97,7 +97,7 @@ def _at_most_all(box, size):
 
 
 def girshick(shown, layer):
-    """A row a channel: the image, the field as a white box, the value in its corner."""
+    """A row a channel: the image, the field as a white box, the value beside it."""
     tiles = [_boxed(*one) for row in shown for one in zip(row.images, row.boxes, row.values)]
     labels = [row.title if k == 0 else "" for row in shown for k in range(len(row.images))]
     return grid(tiles, labels, columns=len(shown[0].images), title=layer)
@@ -112,10 +112,12 @@ def _boxed(image, box, value):
     top, bottom = max(top, 0) * factor, min(bottom * factor, picture.height) - 1
     draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=_DARK)
     draw.rectangle((left, top, right, bottom), outline=_WHITE, width=2)
-    # White alone is not seen on a white wall.
+    # Beside the box, which may be smaller than the text: above it, else below; inside where there is no room.
     font = load_font(15)
     _, _, wide, high = font.getbbox(text)
-    x, y = min(left + 2, picture.width - wide - 4), min(top + 2, picture.height - high - 4)
+    x, y = max(min(left, picture.width - wide - 4), 0), top - high - 7
+    if y < 0:
+        y = bottom + 3 if bottom + high + 7 < picture.height else top + 3
     draw.rectangle((x, y, x + wide + 3, y + high + 3), fill=_DARK)
     draw.text((x + 2, y + 1), text, fill=_WHITE, font=font)
     return picture

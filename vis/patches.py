@@ -20,7 +20,7 @@ any `concurrent.futures.Executor`.
 [2] shows nine patches of each channel, which is the default of `top`.
 
 The picture: three, of the first 16 channels, a row or a block each, the strongest first. girshick: the whole image,
-the field as a white box with the value in its corner [1]. springenberg: the patches, beside them guided backprop from
+the field as a white box with the value beside it [1]. springenberg: the patches, beside them guided backprop from
 the unit to the same pixels [3]. zeiler: a square of the deconvnet's pictures beside the square of the patches [2]. In
 those of gradients zero is mid-grey, and each has its own scale.
 

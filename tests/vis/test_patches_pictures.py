@@ -149,7 +149,9 @@ def test_the_box_and_the_value_on_the_photo():
     tile = pixels[y : y + 20 * factor, x : x + 26 * factor]
     edges = slice(left * factor, right * factor), slice(top * factor, bottom * factor)
     assert (tile[bottom * factor - 1, edges[0]] == 255).all() and (tile[edges[1], right * factor - 1] == 255).all()
-    assert tile[:, : left * factor - 3].max() < 30 and tile[: top * factor - 3].max() < 30
+    assert (tile[edges[1], left * factor] == 255).all() and (tile[top * factor, edges[0]] == 255).all()
+    assert tile[:, : left * factor - 3].max() < 30 and tile[bottom * factor + 3 :].max() < 30
+    assert tile[: top * factor - 3].max() > 200  # the value
 
 
 def test_a_net_of_other_gates_has_no_rules(pictures):
