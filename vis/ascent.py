@@ -51,7 +51,7 @@ class Ascent:
         if start is not None:
             self.params = self._params(start / self.contrast)
         else:
-            self.params = self._params(np.zeros(shape))
+            self.params = self.space.params(np.zeros(shape))
             if recipe.start == "noise":
                 self.params += self._noise()
         self.current = self._read()
@@ -65,26 +65,26 @@ class Ascent:
 
         Where the image makes no difference at all, as where all ReLUs are off, the step is a random one.
         """
-        recipe = self.recipe
-        image, opening = self.current
-        value, slope = self._slope(image)
+        value, slope = self._slope(self.current[0])
         self.steps += 1
-        if not slope.any():
+        if slope.any():
+            self.found_slope = True
+            self._climb(slope)
+        else:
             self.params += self._noise()
-            self.current = self._read()
-            return value
-        self.found_slope = True
-        g = slope
+        self.current = self._tidied(slope)
+        return value
+
+    def _climb(self, slope):
+        recipe, (image, opening) = self.recipe, self.current
         if recipe.penalty:
-            g = g - recipe.penalty * squared_norm(image)[1]
+            slope = slope - recipe.penalty * squared_norm(image)[1]
         if recipe.variation:
-            g = g - recipe.variation * total_variation(image)[1]
-        g = self.space.pull(g * opening)
+            slope = slope - recipe.variation * total_variation(image)[1]
+        g = self.space.pull(slope * opening)
         if recipe.climb == "normed":
             g /= np.sqrt(np.mean(g * g)) or 1
         self.optimiser.step({"image": self.params}, {"image": -g}, recipe.rate)
-        self.current = self._tidied(slope)
-        return value
 
     def _slope(self, image):
         """(value, d value / dI): forward and back once, of the image moved at random."""
@@ -145,8 +145,8 @@ class Ascent:
         return self.space.params(image)
 
     def _middle(self):
-        """Where the sigmoid is the mean colour."""
-        mean = np.clip(-self.black, 0.01, 0.99)
+        """Where the sigmoid is the mean colour; of a net whose mean is black or white a grey, as the ends are flat."""
+        mean = np.clip(-self.black, 0.2, 0.8)
         return np.log(mean / (1 - mean))
 
     def _noise(self):

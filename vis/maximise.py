@@ -1,4 +1,4 @@
-"""What a unit looks for: images worked out so that a neuron, a channel, a layer or a class responds most.
+"""What a unit looks for: images that a neuron, a channel, a layer or a class responds to most.
 
     params <- params + rate * (d objective / d params - penalties')        steps times, then the recipe's tidying
 
@@ -144,22 +144,25 @@ def _climb(ascent, frames, steps, film):
 
 def picture(result, net, x=None, unit=None):
     """One tile a picture, or one row of frames each."""
-    rows = {label: _shown(net, images) for label, images in result.items()}
-    if max(map(len, rows.values())) == 1:
-        return grid([row[0] for row in rows.values()], list(rows), least=112)
-    columns = max(map(len, rows.values()))
-    # A row that was interrupted stands still at its end.
-    tiles = [row[min(k, len(row) - 1)] for row in rows.values() for k in range(columns)]
-    labels = [label if k == 0 else "" for label in rows for k in range(columns)]
-    return grid(tiles, labels, columns=columns, least=112)
+    rows, count = _rows(result, net)
+    tiles = [tile for row in rows for tile in row]
+    if len(rows) == 1:
+        return grid(tiles, columns=count, title=next(iter(result)), least=112)
+    labels = [label if k == 0 else "" for label in result for k in range(count)]
+    return grid(tiles, labels, columns=count if count > 1 else None, least=112)
 
 
 def film(result, net, x=None, unit=None):
     """The ascents side by side, one image of the film a frame."""
-    rows = {label: _shown(net, images) for label, images in result.items()}
-    count = max(map(len, rows.values()))
-    tiles = ([row[min(k, len(row) - 1)] for row in rows.values()] for k in range(count))
-    return [grid(each, list(rows), least=112) for each in tiles]
+    rows, count = _rows(result, net)
+    return [grid([row[k] for row in rows], list(result), least=112) for k in range(count)]
+
+
+def _rows(result, net):
+    """(rows, count): each picture's frames to look at, of one count; one that was interrupted stands still."""
+    count = max(map(len, result.values()))
+    rows = [_shown(net, images) for images in result.values()]
+    return [[*row, *[row[-1]] * (count - len(row))] for row in rows], count
 
 
 def _shown(net, images):

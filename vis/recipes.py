@@ -3,7 +3,7 @@
 `RECIPES` is the table below, a column a recipe; images are in units of their contrast, white - black = 1.
 
     space              what is changed: the pixels, or the waves that they are made of (parametrise.py)
-    start              zeros: the mean colour; noise: with noise around it
+    start              zeros: the mean colour (held to 20 to 80 % of white under a sigmoid); noise: with noise around it
     bounds             none; clip: darker than black becomes black after each step, and so on; sigmoid: the image is
                        read through a curve that stays between black and white
     climb              a step from the gradient g: plain  rate * g;  normed  rate * g / rms(g);  adam  Adam's
