@@ -9,12 +9,17 @@ The rules are those of walks.py: the three edited gradients, smooth_max_pool, gr
 LRP, with the parameters of its page: epsilon, gamma, alpha-beta, z-plus, epsilon-plus, epsilon-plus-flat,
 epsilon-alpha-beta-flat, epsilon-gamma-box.
 
-The picture: a row an image, the image first, then each rule's; zero is mid-grey, or white in a net of greys. What adds
-up to the score, gradient times input and relevance, is summed over the channels: red for the unit, blue against it.
+The picture: a row an image, or several where there are many rules, the image first, then each rule's; zero is mid-grey,
+or white in a net of greys. What adds up to the score, gradient times input and relevance, is summed over the channels:
+red for the unit, blue against it.
 
 Caveat: every tile has its own scale, so two tiles' patterns can be compared, not their strengths. What each rule shows,
 and what not, is on its own page.
 """
+
+import math
+
+import numpy as np
 
 from ..errors import UnknownNameError
 from .colour import channel_order, limit_of, show_gradient, signed
@@ -24,6 +29,8 @@ from .relevance import without_batch_norm
 from .tiles import grid
 from .units import find_unit, unit_title
 from .walks import SIGNED, WALKS, walk_by_name
+
+_MOST_COLUMNS = 7
 
 
 def compare(net, x, unit, rules: str = "gradient, deconvnet, guided_backprop"):
@@ -44,8 +51,12 @@ def picture(result, net, x, unit):
     """A row an image: the image, then one tile a rule."""
     columns = [deprocess(x, net.meta), *(_shown(name, dx, net) for name, dx in result.items())]
     labels = ["image", *(name.replace("_", " ") for name in result)]
-    tiles = [column[n] for n in range(len(x)) for column in columns]
-    return grid(tiles, labels * len(x), columns=len(columns), title=unit_title(net, find_unit(net, unit)), least=112)
+    lines = math.ceil(len(columns) / _MOST_COLUMNS)
+    width = math.ceil(len(columns) / lines)
+    empty = [np.full_like(columns[0], 255)] * (lines * width - len(columns))
+    tiles = [column[n] for n in range(len(x)) for column in columns + empty]
+    labels = (labels + [""] * len(empty)) * len(x)
+    return grid(tiles, labels, columns=width, title=unit_title(net, find_unit(net, unit)), least=112)
 
 
 def _shown(name, dx, net):

@@ -1,4 +1,4 @@
-"""Gradient times input: what each number of the image adds to the unit, as far as the slope goes.
+"""Gradient times input: what each number of the image adds to the unit's value, as far as the slope goes.
 
     out = x * d unit / d x
 
@@ -17,7 +17,7 @@ Shrikumar, Greenside, Shcherbina & Kundaje, Not just a black box, arXiv 1605.017
 """
 
 from .gradient import gradient
-from .heat import heat_picture
+from .heat import signed_picture
 from .units import find_unit, unit_title
 
 
@@ -28,4 +28,4 @@ def grad_times_input(net, x, unit):
 
 def picture(result, net, x=None, unit=None):
     """The image and, beside it, the sum over the channels."""
-    return heat_picture(result.sum(axis=1), net, x, unit_title(net, find_unit(net, unit)), 0.995)
+    return signed_picture(result.sum(axis=1), net, x, unit_title(net, find_unit(net, unit)))

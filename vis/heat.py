@@ -27,19 +27,30 @@ def overlay(pixels, heat):
     return np.uint8(np.round(grey * (1 - cover) + (_RED + t * (_YELLOW - _RED)) * cover))
 
 
-def heat_picture(maps, net, x=None, title=None, quantile=1.0):
-    """A row an image: the image and the map beside it; the maps alone where the image is not there to be shown.
+def heat_picture(maps, net, x=None, title=None):
+    """A row an image: the image, and beside it the map over the faint image; the map alone where there is no image.
 
-    maps      (N, H, W) of the image's size: over the faint image where none is below zero, else blue, white and red
-    quantile  of a map, where its scale ends
+    maps  (N, H, W) >= 0 of the image's size
     """
-    pixels = deprocess(x, net.meta) if x is not None and net.meta else None
-    tiles = []
-    for n, heat in enumerate(maps):
-        limit = limit_of(heat, quantile)
-        if heat.min() < 0:
-            shown = signed(heat, limit)
-        else:
-            shown = absolute(heat, limit) if pixels is None else overlay(pixels[n], np.minimum(heat, limit))
-        tiles += [shown] if pixels is None else [pixels[n], shown]
-    return grid(tiles, columns=None if pixels is None else 2, title=title, least=112)
+    pixels = _pixels(net, x)
+    if pixels is None:
+        return grid([absolute(heat) for heat in maps], title=title, least=112)
+    return _beside(pixels, [overlay(*both) for both in zip(pixels, maps)], title)
+
+
+def signed_picture(maps, net, x=None, title=None):
+    """The same of maps that are also below zero: blue, white at zero, red; the scale ends at the 99.5 % quantile.
+
+    maps  (N, H, W)
+    """
+    tiles, pixels = [signed(heat, limit_of(heat, 0.995)) for heat in maps], _pixels(net, x)
+    return grid(tiles, title=title, least=112) if pixels is None else _beside(pixels, tiles, title)
+
+
+def _pixels(net, x):
+    """The images to look at; None where they are not given, or the net does not say what they look like."""
+    return None if x is None or net.meta is None else deprocess(x, net.meta)
+
+
+def _beside(pixels, tiles, title):
+    return grid([tile for both in zip(pixels, tiles) for tile in both], columns=2, title=title, least=112)

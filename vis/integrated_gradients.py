@@ -1,4 +1,4 @@
-"""Integrated gradients: what each number of the image adds on the way from a baseline.
+"""What each number of the image has added to the score on the way from a baseline: integrated gradients.
 
     out = (x - x0) * mean over k of  d unit / d x  at  x0 + (k + 1/2) / steps * (x - x0),     k = 0 .. steps-1
 
@@ -21,7 +21,7 @@ Sundararajan, Taly & Yan, Axiomatic attribution for deep networks, ICML 2017, se
 import numpy as np
 
 from ..errors import UsageError
-from .heat import heat_picture
+from .heat import signed_picture
 from .image import limits
 from .passes import look, on_device, walk
 from .progress import bar, kept_when_interrupted
@@ -60,4 +60,4 @@ def baseline_image(net, x, name):
 
 def picture(result, net, x=None, unit=None):
     """The image and, beside it, the sum over the channels."""
-    return heat_picture(result.sum(axis=1), net, x, unit_title(net, find_unit(net, unit)), 0.995)
+    return signed_picture(result.sum(axis=1), net, x, unit_title(net, find_unit(net, unit)))

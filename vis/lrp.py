@@ -33,7 +33,7 @@ Bach et al., PLoS ONE 10(7), 2015; Montavon et al., in: Explainable AI, Springer
 """
 
 from ..errors import UsageError
-from .heat import heat_picture
+from .heat import signed_picture
 from .kept_picture import kept_picture
 from .passes import look
 from .relevance import share, without_batch_norm
@@ -70,6 +70,6 @@ def picture(result, net, x=None, unit=None):
     """The image with its relevance, and what each node kept."""
     title = unit_title(net, find_unit(net, unit))
     return [
-        ("pixels", heat_picture(result.pixels.sum(axis=1), net, x, title, 0.995)),
+        ("pixels", signed_picture(result.pixels.sum(axis=1), net, x, title)),
         ("kept", kept_picture(result, title)),
     ]

@@ -11,7 +11,7 @@ them, for one tape, with functools.partial; composites.py does so.
     lrp_smooth_pool   dx_i = sum over j of  x_i^2 / (sum of x^2 over j's window) * R_j
     smooth_max_pool   the gradient of  mean(x^2) / (1/100 + mean(|x|))  over the window: a maximum that is smooth
 
-lrp_average and lrp_add move z away from 0 by 1e-6 of its root mean square, so that what cancels out does not explode.
+lrp_average and lrp_add move z away from 0 by 1e-9 of its root mean square, so that what cancels out does not explode.
 With positive=True x counts where x > 0 alone: the shares of excitation backprop, which are never negative.
 
 A max pool's own gradient gives all to its largest input, however close the next one comes: winner takes all. The
@@ -30,7 +30,7 @@ from ..layers import Subtract, avg_pool2d_backward, avg_pool2d_forward
 from ..layers.broadcast import sum_to
 from .lrp_rules import ratio, stabilised
 
-_TINY = 1e-6
+_TINY = 1e-9
 
 
 def lrp_average(dout, cache, xs, layer, positive=False):

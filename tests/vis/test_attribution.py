@@ -71,14 +71,14 @@ def _same(found, expected, tolerance=1e-9):
 # Grad-CAM -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("layer", "after"), [("", 5), ("relu2", 5), ("conv2", 4), ("pool1", 3), ("relu1", 2)])
+@pytest.mark.parametrize(("layer", "after"), [("", 5), ("relu2", 5), ("conv2", 4), ("pool1", 3), ("conv1", 1)])
 def test_grad_cam_against_a_slow_twin(small, layer, after):
     net, steps, x = small
-    for channel in range(3):
-        expected = np.stack([twins.grad_cam(steps, image, channel, after) for image in x])
-        found = grad_cam(net, x, channel, layer)
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
-        assert expected.max() > 0.1
+    # Not after a ReLU that a pool reads: its zeros are ties, where a difference to both sides is no gradient.
+    expected = np.stack([[twins.grad_cam(steps, image, channel, after) for image in x] for channel in range(3)])
+    found = np.stack([grad_cam(net, x, channel, layer) for channel in range(3)])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    assert expected.max() > 1
 
 
 def test_grad_cam_with_a_mean_over_positions_is_the_class_activation_map():
@@ -95,8 +95,8 @@ def test_grad_cam_with_a_mean_over_positions_is_the_class_activation_map():
     net = net.init(1).astype("float64")
     x = np.random.default_rng(1).standard_normal((2, 2, 7, 8))
     maps, w = net(x, until="relu"), net["fc"].layer.params["w"]
-    expected = np.maximum(np.einsum("k,nkij->nij", w[2], maps) / 30, 0)
-    _same(grad_cam(net, x, "fc:2"), expected)
+    expected = np.maximum(np.einsum("fk,nkij->fnij", w, maps) / 30, 0)
+    _same(np.stack([grad_cam(net, x, f"fc:{f}") for f in range(3)]), expected)
 
 
 @pytest.mark.data
@@ -115,8 +115,8 @@ def test_googlenets_grad_cam_lower_down_against_pytorch(googlenet, photo):
 
     kept = {}
 
-    def pool(x, p, name, *geometry):
-        out = plain(x, p, name, *geometry)
+    def pool(x, p, name, *geometry, **padding):
+        out = plain(x, p, name, *geometry, **padding)
         if name == "pool4/3x3_s2":
             kept["maps"] = out.requires_grad_()
             out.retain_grad()

@@ -151,7 +151,7 @@ def test_averages_against_loops(layer, backend):
     links = twins.average_connections(
         x.shape, layer.kernel, layer.stride, layer.pad, layer.ceil_mode, layer.count_include_pad
     )
-    _same(share_rules.lrp_average(R, cache, [x], layer), twins.shared(twins.epsilon(1e-6), R, x, links))
+    _same(share_rules.lrp_average(R, cache, [x], layer), twins.shared(twins.epsilon(1e-9), R, x, links))
     positive = share_rules.lrp_average(R, cache, [x - 2], layer, positive=True)
     np.testing.assert_allclose(positive, twins.shared(twins.z_plus, R, x - 2, links), rtol=0, atol=1e-4)
 
