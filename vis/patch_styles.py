@@ -16,6 +16,7 @@ from .tiles import enlarge, grid, load_font
 from .units import Unit, unit_title
 
 _MOST_CHANNELS = 16  # more make a picture that nobody can look at
+_SIDE = 96  # of a patch's tile
 _GREY, _WHITE, _DARK = 128, (255, 255, 255), (20, 20, 20)
 
 
@@ -142,8 +143,9 @@ def zeiler(shown, layer):
     return grid(tiles, labels, columns=2 * min(len(shown), 3), title=layer, gap=6)
 
 
-def _sized(pixels, least=72, most=128):
-    """Small ones with square pixels, so that they can be seen; large ones reduced, so that many fit."""
-    image = enlarge(Image.fromarray(pixels), least)
-    image.thumbnail((most, most), Image.Resampling.LANCZOS)
-    return image
+def _sized(pixels):
+    """All with a longer side of so many pixels; the smallest keep theirs square, because smoothing would hide them."""
+    image = Image.fromarray(pixels)
+    longer = max(image.size)
+    how = Image.Resampling.NEAREST if longer < 24 else Image.Resampling.LANCZOS
+    return image.resize([max(1, round(side * _SIDE / longer)) for side in image.size], how)
