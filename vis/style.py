@@ -15,8 +15,8 @@ styles  (M, C, h, w), or a list of (1, C, h, w): the paintings; of several the m
 result  image   (N, C, H, W) float32, preprocessed
         before  (N, 3) float32: content, style and TV / (H * W), unweighted, of the image that it starts from
         after   (N, 3): of the image that was found
-        curve   (N, T, 3): after each step, at all sizes
-        styles  the paintings as they were used
+        curve   N arrays (T, 3): the same after each step, at all sizes, each of that size
+        styles  the paintings as they were used, each (1, C, h, w)
 Raises UsageError for options that make no sense, UnknownNameError for layers that are not there and
 MissingExtraError where L-BFGS is wanted and scipy is not installed.
 
@@ -167,8 +167,7 @@ def picture(result, net, x=None, unit=None):
     tiles, labels = [], []
     for n, image in enumerate(images):
         tiles += [*(deprocess(np.asarray(x)[n : n + 1], net.meta) if x is not None else ()), *paintings, image]
-        fall = result["before"][n, 1] / max(result["after"][n, 1], 1e-30)
         labels += [*(["photo"] if x is not None else []), *["style"] * len(paintings)]
-        labels.append(f"style loss {result['before'][n, 1]:.3g} to {result['after'][n, 1]:.3g}: {fall:.3g} times less")
+        labels.append("style {:.3g} to {:.3g}".format(result["before"][n, 1], result["after"][n, 1]))
     whole = Image.fromarray(images[0]) if len(images) == 1 else grid(images)
-    return [("image", whole), ("beside", grid(tiles, labels, len(tiles) // len(images)))]
+    return [("image", whole), ("beside", grid(tiles, labels, len(tiles) // len(images), least=160))]
