@@ -18,7 +18,8 @@ only the class's own score is looked at. Ctrl-C keeps the image so far.
 The picture: mid-grey (in a net of greys: white) is the mean colour; the scale ends at the image's 99.5 % quantile.
 
 Caveat: nothing holds the image to those that exist. Several copies of the class's parts, without a place for each,
-raise the score more than one whole object, and the fine pattern all over is the net's, not the class's.
+raise the score more than one whole object, and the fine pattern all over is the net's, not the class's. What other
+papers did about that is in `maximise`.
 Simonyan, Vedaldi & Zisserman, Deep Inside Convolutional Networks, ICLR workshop 2014, section 2
 """
 

@@ -24,7 +24,8 @@ yosinski_n  decay, blur and percentiles are row n of [2], table 1; the third mad
             (deep-visualization-toolbox, optimize_image.py). Fewer steps and normed rates are ours.
 variation   Total variation in place of blurring, as [3] uses it to invert codes; the numbers are ours.
 olah        [4]: Adam on waves, jitter by 16 of 224 pixels, scales of 5 %, turns of 5 degrees. There 2560 steps of rate
-            0.05, which is 0.003 in these units; fewer steps are ours.
+            0.05, which is 0.003 in these units; fewer steps are ours: after 64, goldfish and flamingo are certain to
+            GoogLeNet.
 robust      For nets trained against adversarial pictures, as [5]: steps of one length from black to white, and nothing
             else. Steps and rate are ours.
 
@@ -47,7 +48,7 @@ space              pixels    pixels      pixels      pixels      pixels      pix
 start              zeros     noise       noise       noise       noise       noise      noise    noise
 bounds             none      none        none        none        none        clip       sigmoid  clip
 climb              plain     normed      normed      normed      normed      normed     adam     normed
-steps              200       200         200         200         200         200        256      60
+steps              200       200         200         200         200         200        128      60
 rate               0.2       0.02        0.1         0.02        0.02        0.02       0.003    0.01
 penalty            0.1       0           0           0           0           0          0        0
 variation          0         0           0           0           0           0.001      0        0
