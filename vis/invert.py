@@ -32,6 +32,10 @@ The picture: the image, then its inversions, each with its layer and the relativ
 Caveat: what an inversion lacks the code may still have: the descent ends early, and the terms that keep the image plain
 take off detail of which a deep code says little. What it shows may come from them and not from the code.
 [1] Mahendran & Vedaldi, Understanding Deep Image Representations by Inverting Them, CVPR 2015, section 2
+
+examples:
+  minicnn vis invert demo/digits/3.png --unit conv2 --out pictures
+  minicnn vis invert demo/digits/3.png --layers all --inversions 3 --steps 200 --out pictures
 """
 
 from typing import Any, NamedTuple
@@ -156,6 +160,6 @@ def picture(result, net, x=None, unit=None):
             for k, layer in enumerate(layers):
                 tiles.append(deprocess(images[k, n, s][None], net.meta)[0])
                 labels.append(f"{100 * errors[k, n, s]:.3g} %: {layer}")
-    one_row_each = N * S > 1
-    columns = ((L if L > 1 else S) + (x is not None)) if one_row_each else None
+    row = (L if L > 1 else S) + (x is not None)
+    columns = row if N * S > 1 or row < 5 else None
     return grid(tiles, labels, columns=columns, title="relative error of the code", least=112)
