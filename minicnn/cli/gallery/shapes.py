@@ -10,6 +10,7 @@ from ...vis.colour import absolute, limit_of, show_gradient
 from ...vis.tiles import grid
 from .page import TILE, Section, by_rows
 
+_SQUARE = 24  # pixels that are covered at a time: most of a shape
 _SEED = 2024  # of the pictures: none of those that the net was trained on
 
 
@@ -69,11 +70,11 @@ def _rules(net, x, tiles, drawn, star):
 
 def _occlusion(net, x, star):
     name = net.meta.classes[-2]
-    result = vis.occlusion(net, x, name, progress=False)
+    result = vis.occlusion(net, x, name, size=_SQUARE, stride=4, progress=False)
     return Section(
         "Occlusion",
         "A grey square slides over the picture; each map shows what that does, where the square's middle is. No "
         "gradient is needed for it, and it takes as many passes as there are places.",
-        f"minicnn vis occlusion {star} --model shapes --unit {name}",
+        f"minicnn vis occlusion {star} --model shapes --unit {name} --size {_SQUARE} --stride 4",
         vis.METHODS["occlusion"].picture(result, net, x=x, unit=name),
     )
