@@ -172,7 +172,7 @@ def picture(result, net, x=None, unit="inception_4c/output"):
 
 
 def _short(value):
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def film(result, net, x=None, unit=None):

@@ -364,8 +364,8 @@ def test_the_first_blocks_of_vgg(data_dir):
     path = data_dir / "weights" / "vgg16_conv1_1-conv3_3.safetensors"
     net = store.load(path, "vgg16", format="caffe", upto="conv3_3")
     photo, painting = (
-        preprocess_whole(read_image(data_dir / "images" / "style" / name), net.meta, 64)
+        preprocess_whole(read_image(data_dir / "images" / "style" / name), net.meta, 48)
         for name in ("tubingen.jpg", "starry_night.jpg")
     )
-    result = style(net, photo, painting, steps=15, style_weight=100.0)
-    assert result["before"][0, 1] > 5 * result["after"][0, 1]
+    result = style(net, photo, painting, steps=12)
+    assert result["before"][0, 1] > 4 * result["after"][0, 1]
