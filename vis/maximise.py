@@ -91,7 +91,8 @@ def maximise(
     zoom        the largest change of scale, as a share
     turn        the largest turn in degrees
     seeds       how many pictures of each unit and recipe, of seeds one after the other; photos have one each
-    frames      how many images of each ascent are kept, from the start to the end; 1 is the end alone
+    frames      how many images of each ascent are kept, from the start to the end; 1 is the end alone, 8 make a strip,
+                30 and more a film
     seed        of the first picture's noise and moves
     """
     for name, value in (("seeds", seeds), ("frames", frames)):
