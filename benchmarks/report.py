@@ -1,8 +1,9 @@
-"""Rewrites the README's tables between their markers, from what was just measured.
+"""Rewrites the README's tables between their markers.
 
-    python -m minicnn.benchmarks.report README.md
+    python -m minicnn.benchmarks.report README.md                  every table from what was measured last
+    python -m minicnn.benchmarks.report README.md nets training    these are measured anew first
 
-Each table is also kept as JSON in benchmarks/results, with the machine and the versions that it was measured on.
+What was measured is kept as JSON in benchmarks/results, with the machine and the versions that it was measured on.
 """
 
 import json
@@ -12,9 +13,11 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from ..errors import MinicnnError
+from ..errors import MinicnnError, UnknownNameError
 from ..files import read_whole, write_whole
-from . import machine, nets, training
+from . import attribution, machine, nets, training
+
+RESULTS = Path(__file__).parent / "results"
 
 
 def replace(text, name, table):
@@ -25,58 +28,99 @@ def replace(text, name, table):
     return re.sub(pattern, lambda match: match[1] + table + match[2], text, flags=re.DOTALL)
 
 
-def nets_table(results, peak, where):
+# Nets ----------------------------------------------------------------------------------------------------------------
+
+
+def measure_nets():
+    """What nets-cpu.json holds."""
+    results = nets.measure_all()
+    return {**_where(), "peak_gflops": machine.peak_gflops(), "results": [r._asdict() for r in results]}
+
+
+def nets_table(document):
     """Markdown: one row a work, net and batch size, then what it was measured on."""
+    peak = document["peak_gflops"]
     rows = [
         "| work | net | batch | minicnn | PyTorch | ratio | of peak | memory | PyTorch's |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for r in results:
+    for r in (nets.Result(**row) for row in document["results"]):
         theirs, ratio = (f"{r.torch_ms:.0f} ms", f"{r.ms / r.torch_ms:.2f}") if r.torch_ms else ("-", "-")
         used = f"{r.gflops / peak:.0%}"
         memory = [f"{mb:.0f} MB" if mb is not None else "-" for mb in (r.mb, r.torch_mb)]
-        cells = [r.work, r.net, str(r.batch), f"{r.ms:.0f} ms", theirs, ratio, used, *memory]
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows) + f"\n\n{where}\n"
-
-
-def training_table(results):
-    """Markdown: one row a way of training."""
-    rows = ["| work | net | batch | a step | images/s | the loader's share |", "|---|---|---|---|---|---|"]
-    for r in results:
-        cells = [r.work, r.net, str(r.batch), f"{r.step_ms:.0f} ms", f"{r.images_per_s:.0f}", f"{r.share:.0%}"]
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows) + "\n"
-
-
-def about(machine_facts, peak):
-    """What the table's figures are and where they were measured, in a sentence or two."""
-    m = machine_facts
-    return (
+        rows.append(_row(r.work, r.net, r.batch, f"{r.ms:.0f} ms", theirs, ratio, used, *memory))
+    about = (
         "Image gradient: to the scores and back to the pixels; training step: to the loss and back to all parameters. "
         "Medians of interleaved pairs of runs, of which the second counts; float32, 224x224, cifar_vgg 32x32; memory "
         "is what the process grew by beyond the weights; the peak is that of the vector units, and work is counted as "
-        "the definition does it. "
-        f"Measured on {date.today()}: {m['processor']}, {m['threads']} threads, peak {peak:.0f} GFLOP/s; Python "
-        f"{platform.python_version()}, NumPy {m['numpy']}, Numba {m['numba']}, PyTorch {m['torch'] or 'not installed'}."
+        f"the definition does it. {_measured_on(document, f', peak {peak:.0f} GFLOP/s')}"
+    )
+    return "\n".join(rows) + f"\n\n{about}\n"
+
+
+# Training ------------------------------------------------------------------------------------------------------------
+
+
+def measure_training():
+    """What training-cpu.json holds."""
+    return {**_where(), "results": [r._asdict() for r in training.measure_all()]}
+
+
+def training_table(document):
+    """Markdown: one row a way of training, then what it was measured on."""
+    rows = ["| work | net | batch | a step | images/s | the loader's share |", "|---|---|---|---|---|---|"]
+    for r in (training.Result(**row) for row in document["results"]):
+        rows.append(_row(r.work, r.net, r.batch, f"{r.step_ms:.0f} ms", f"{r.images_per_s:.0f}", f"{r.share:.0%}"))
+    return "\n".join(rows) + f"\n\n{_measured_on(document)}\n"
+
+
+# Attribution ---------------------------------------------------------------------------------------------------------
+
+
+def attribution_table(document):
+    return attribution.attribution_table([attribution.Result(**row) for row in document["results"]], document["about"])
+
+
+# All -----------------------------------------------------------------------------------------------------------------
+
+# name: (its file in results, what measures it, what makes a table of it)
+TABLES = {
+    "nets": ("nets-cpu.json", measure_nets, nets_table),
+    "training": ("training-cpu.json", measure_training, training_table),
+    "attribution": ("attribution.json", attribution.measure_document, attribution_table),
+}
+
+
+def _where():
+    return {"date": str(date.today()), "machine": {**machine.describe(), "python": platform.python_version()}}
+
+
+def _measured_on(document, more=""):
+    m = document["machine"]
+    return (
+        f"Measured on {document['date']}: {m['processor']}, {m['threads']} threads{more}; Python {m['python']}, "
+        f"NumPy {m['numpy']}, Numba {m['numba']}, PyTorch {m['torch'] or 'not installed'}."
     )
 
 
+def _row(*cells):
+    return f"| {' | '.join(map(str, cells))} |"
+
+
 def main():
-    readme = Path(sys.argv[1])
-    results, peak, facts = nets.measure_all(), machine.peak_gflops(), machine.describe()
-    loops = training.measure_all()
-    document = {"date": str(date.today()), "machine": facts, "peak_gflops": peak}
-    document["results"] = [r._asdict() for r in results]
-    document["training"] = [r._asdict() for r in loops]
-    with write_whole(readme.parent / "benchmarks" / "results" / "nets-cpu.json") as file:
-        file.write((json.dumps(document, indent=2) + "\n").encode())
-    table = nets_table(results, peak, about(facts, peak))
-    text = replace(read_whole(readme).decode(), "nets", table)
-    text = replace(text, "training", training_table(loops))
-    with write_whole(readme) as file:
-        file.write(text.encode())
-    print(table)
+    readme, *anew = sys.argv[1:]
+    for name in anew:
+        if name not in TABLES:
+            raise UnknownNameError("table", name, TABLES)
+        file, measure, _ = TABLES[name]
+        document = measure()
+        with write_whole(RESULTS / file) as out:
+            out.write((json.dumps(document, indent=2) + "\n").encode())
+    text = read_whole(readme).decode()
+    for name, (file, _, table) in TABLES.items():
+        text = replace(text, name, table(json.loads(read_whole(RESULTS / file))))
+    with write_whole(readme) as out:
+        out.write(text.encode())
 
 
 if __name__ == "__main__":
