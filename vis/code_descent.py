@@ -21,7 +21,8 @@ USUAL = 0.27
 """How far a photo's pixels are from the mean colour, in the root mean square: the length 27,098 of the authors' images
 (3 x 227 x 227 pixels of 0 to 255; their program's x0_sigma) is 0.27 * 255 a pixel."""
 
-_RISE = 0.1  # of the best E so far; the swing of the momentum is less
+_RISE = 0.5  # of the best E so far; the swing of the momentum is less
+_PATIENCE = 10  # steps without a better E; at too high a rate it swings about the same value for good
 
 
 class Terms(NamedTuple):
@@ -78,14 +79,14 @@ def _each(values):
 class Descent:
     """N images on their way, each by its own rate; the best of each is kept.
 
-        descent = Descent(code, terms, first, momentum=0.9, rate=0.05)
+        descent = Descent(code, terms, first, momentum=0.9, rate=0.02)
         for step in range(steps):
             descent.step(slower=1.0)
 
     code    a Code of N images
     first   (N, C, H, W) float64, where they begin, in units of the contrast
-    rate    each image's own first rate. Where E is no number, or more than a tenth above its best, the rate was too high:
-            the image goes back to where it was best, comes to rest, and its rate is halved
+    rate    each image's own first rate. Where E is no number, half above its best, or no better for ten steps, it is
+            too high: the image goes back to where it was best, comes to rest, and its rate is halved
     best    (N, C, H, W), the images with the lowest energy (N,) so far; errors (N,), |Phi - Phi0| / |Phi0| of these
     """
 
@@ -96,6 +97,7 @@ class Descent:
         self.image, self.best = first.copy(), first.copy()
         self.energy, self.errors = np.full(len(first), np.inf), np.full(len(first), np.inf)
         self.rates = np.full(len(first), float(rate))
+        self.waited = np.zeros(len(first), int)  # steps since the best one
         self.optimiser = Momentum(momentum, decay=0.0)
         self._slower = 1.0
 
@@ -106,14 +108,20 @@ class Descent:
             self._slower = slower
         energy, distance, slope = self.look()
         for n in range(len(energy)):
-            if not energy[n] <= self.energy[n] * (1 + _RISE):
-                self.image[n], self.rates[n] = self.best[n], self.rates[n] / 2
-                self.optimiser.state.pop(str(n), None)
-                continue
             if energy[n] < self.energy[n]:
                 self.best[n], self.energy[n], self.errors[n] = self.image[n], energy[n], np.sqrt(distance[n])
+                self.waited[n] = 0
+            else:
+                self.waited[n] += 1
+                if self.waited[n] == _PATIENCE or not energy[n] <= self.energy[n] * (1 + _RISE):
+                    self._go_back(n)
+                    continue
             # dE/dy = s * dE/dI, and a step of y is one of s times that of I.
             self.optimiser.step({str(n): self.image[n]}, {str(n): self.length**2 * slope[n]}, self.rates[n] * slower)
+
+    def _go_back(self, n):
+        self.image[n], self.rates[n], self.waited[n] = self.best[n], self.rates[n] / 2, 0
+        self.optimiser.state.pop(str(n), None)
 
     def look(self):
         """(E (N,), the part of it that the code is (N,), dE/dI (N, C, H, W)) of the images as they are."""

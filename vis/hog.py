@@ -19,8 +19,9 @@ twin          the same; where another picture is given
 Raises UsageError where not one block fits into the images.
 
 Defaults: scikit-image's, 9 orientations of the half circle, cells of 8 x 8 pixels, blocks of 3 x 3 cells, L2-Hys with
-0.2; in [1] blocks of 3 x 3 cells of 6 x 6 pixels were best. The descents are `invert`'s with its defaults; the twin's
-begins at a hundredth of the rate, so that it stays near. Ctrl-C keeps what there is.
+0.2; in [1] blocks of 3 x 3 cells of 6 x 6 pixels were best. The inverse's variation is 0.066, a lambda_V of 50 in [3];
+the twin's rate is a hundredth of the inverse's, so that it stays near. All else is `invert`'s. Ctrl-C keeps what there
+is.
 
 The picture: a row an image: the grey image, its HOG, the inverse, and, where given, the other picture, the twin and the
 twin's HOG. A bar lies along the edge that it stands for; the whitest is the strongest of its picture. Inverse and twin
@@ -50,6 +51,7 @@ from .inputs import Images
 from .invert import invert
 from .tiles import enlarge, grid
 
+_VARIATION, _RATE = 0.066, 0.05  # the paper's lambda_V of 50; HOG bears a high rate
 _TWINS_RATE = 0.0005
 _GREY = np.array([0.299, 0.587, 0.114])
 
@@ -88,7 +90,7 @@ def hog(
         return found
     options = {"steps": steps, "seed": seed, "progress": progress}
     with machine.rules({OrientationBins: votes_between_bins}):
-        inverse = invert(machine, grey - 0.5, "hog", **options)
+        inverse = invert(machine, grey - 0.5, "hog", variation=_VARIATION, rate=_RATE, **options)
     found = found._replace(inverse=inverse.images[0, :, 0] + 0.5, inverse_error=inverse.errors[0, :, 0])
     if other is None:
         return found

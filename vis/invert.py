@@ -21,11 +21,11 @@ errors  (L, N, S) float64: |Phi(image) - Phi0| / |Phi0|, not squared
 Both are of the lowest E that was met. Raises UsageError for a code that is all 0, and unless either unit or layers is
 given.
 
-alpha, beta and momentum are the paper's, and so are bound, which gives its lambda_a 2.16e8 for 227 x 227 pixels, and
-the variations 0.66, 0.21 and 0.066 in the first, second and last third of the layers: its lambda_V 0.5, 5 and 50. The
-rate falls to a tenth and a hundredth, as in the authors' program, here after 70 % and 90 % of the steps. There it
-begins at 0.004; here higher, but is halved wherever E rises by a tenth: nets differ in what they bear. Ctrl-C keeps what
-there is.
+alpha, beta and momentum are the paper's, and so is bound, which gives its lambda_a 2.16e8 for 227 x 227 pixels. The
+variations 2.1, 0.66 and 0.21 in the first, second and last third of the layers give a lambda_V of 0.05, 0.5 and 5, each
+a tenth of the paper's: nearer to the code, and not as smooth. The rate falls to a tenth and a hundredth, as in the
+authors' program, here after 70 % and 90 % of the steps. There it begins at 0.004; here higher, but is halved where E
+rises or stays: nets differ in what they bear. Ctrl-C keeps what there is.
 
 The picture: the image, then its inversions, each with its layer and the relative error of its code.
 
@@ -51,7 +51,7 @@ from .progress import bar, kept_when_interrupted
 from .tiles import grid
 from .units import Unit, find_unit
 
-VARIATIONS = 0.66, 0.21, 0.066
+VARIATIONS = 2.1, 0.66, 0.21
 _PHASES = (0.7, 1.0), (0.9, 0.1), (1.0, 0.01)  # up to this part of the steps, the rate times that
 
 
@@ -64,7 +64,7 @@ class Inversions(NamedTuple):
 
 
 def invert(
-    net, x, unit=None, layers: str = "", inversions: int = 1, steps: int = 400, rate: float = 0.05,
+    net, x, unit=None, layers: str = "", inversions: int = 1, steps: int = 400, rate: float = 0.02,
     momentum: float = 0.9, alpha: float = 6.0, bound: float = 0.59, beta: float = 2.0, variation: float = 0.0,
     start=None, seed: int = 0, progress: bool = True,
 ):  # fmt: skip
