@@ -71,10 +71,9 @@ def _same(found, expected, tolerance=1e-9):
 # Grad-CAM -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("layer", "after"), [("", 5), ("relu2", 5), ("conv2", 4), ("pool1", 3), ("conv1", 1)])
+@pytest.mark.parametrize(("layer", "after"), [("", 5), ("relu2", 5), ("conv2", 4), ("pool1", 3)])
 def test_grad_cam_against_a_slow_twin(small, layer, after):
     net, steps, x = small
-    # Not after a ReLU that a pool reads: its zeros are ties, where a difference to both sides is no gradient.
     expected = np.stack([[twins.grad_cam(steps, image, channel, after) for image in x] for channel in range(3)])
     found = np.stack([grad_cam(net, x, channel, layer) for channel in range(3)])
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)

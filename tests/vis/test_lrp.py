@@ -103,9 +103,9 @@ def test_epsilon_without_biases_conserves_to_five_digits():
 
 @pytest.mark.data
 def test_epsilon_conserves_in_googlenet_without_biases(googlenet, photo):
-    net = googlenet.astype("float64")
-    state = {name: a * 0 if name.endswith(".b") else a for name, a in net.state_dict().items()}
-    net.load_state_dict(state)
+    state = googlenet.astype("float64").state_dict()
+    net = minicnn.build("googlenet").astype("float64")
+    net.load_state_dict({name: a * 0 if name.endswith(".b") else a for name, a in state.items()})
     x = photo.astype("float64")
     result = lrp(net, x, 130, composite="epsilon", epsilon=1e-12)
     score = net(x, until=net.scores)[0, 130]
