@@ -22,8 +22,8 @@ out   {label: (K, C, H, W) float32, preprocessed}: each picture's ascent, its la
 Raises MinicnnError for a net without meta, and where no step has found a slope.
 
 The picture: one tile a picture; with frames, one row, from the start to the end. Images between black and white are
-shown as they are; others (as of simonyan and yosinski) so that mid-grey is the mean colour and the scale ends at the
-last image's 99.5 % quantile.
+shown as they are; those beyond, and pale ones (as of simonyan and yosinski), so that mid-grey is the mean colour and
+the scale ends at the last image's 99.5 % quantile.
 
 Caveat: it shows one of many images that the unit responds to, not those that it meets. What all recipes and seeds have
 in common is the unit's; the style is the recipe's. A unit that responds to several things shows their mixture.
@@ -45,6 +45,8 @@ from .progress import bar, kept_when_interrupted
 from .recipes import find_recipe
 from .tiles import grid
 from .units import find_unit, unit_title
+
+_PALE = 0.3  # of the contrast: an image that stays so near to the mean colour is shown on a scale of its own
 
 
 def maximise(
@@ -169,10 +171,11 @@ def _rows(result, net):
 def _shown(net, images):
     """(K, H, W, 3) uint8, all on the last one's scale."""
     black, white, level = pixel_range(net, images.shape[1:])
-    if np.all((images[-1:] > black - level) & (images[-1:] < white + level)):
-        return deprocess(images, net.meta)
     steps = images / contrast(net.meta)
+    limit = limit_of(steps[-1], 0.995)
+    if limit > _PALE and np.all((images[-1:] > black - level) & (images[-1:] < white + level)):
+        return deprocess(images, net.meta)
     if steps.shape[1] == 3:
-        return signed_rgb(steps, channel_order(net), limit_of(steps[-1], 0.995))
+        return signed_rgb(steps, channel_order(net), limit)
     steps = steps.sum(axis=1)
     return signed(steps, limit_of(steps[-1], 0.995))

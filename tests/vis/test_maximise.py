@@ -307,6 +307,9 @@ def test_pictures_in_range_are_shown_as_they_are():
     x[1, 0, 0, 0] = 50
     shown = vis.METHODS["maximise"]._shown(net, x * 0 + np.reshape([[0], [50]], (2, 1, 1, 1)))
     assert (shown[0] == 128).all() and shown[1].max() == 255
+    # Pale: likewise, here of 0.1 of the contrast all over.
+    shown = vis.METHODS["maximise"]._shown(net, (x[:1] * 0 + 0.1) / np.reshape(net.meta.std, (3, 1, 1)))
+    assert (shown == 255).all()
 
 
 def test_interrupted_it_keeps_what_it_has(monkeypatch, lenet):
