@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels import get
-from ..layers.softmax_cross_entropy import softmax_cross_entropy_forward
 
 
 class Evaluation(NamedTuple):
@@ -39,17 +38,22 @@ def evaluate(nets, batches, attack=None, seed=0):
     for i, (x, labels) in enumerate(batches):
         if attack:
             x = attack(nets[0], x, labels, np.random.default_rng([seed, i]))
-        p = np.mean([_probabilities(net, x, labels) for net in nets], axis=0)
+        log_p = _log_mean([_log_probabilities(net, x) for net in nets])
         if confusion is None:
-            confusion = np.zeros((p.shape[1], p.shape[1]), np.int64)
-        np.add.at(confusion, (labels, p.argmax(axis=1)), 1)
-        with np.errstate(divide="ignore"):
-            loss -= float(np.log(p[np.arange(len(p)), labels], dtype=np.float64).sum())
+            confusion = np.zeros((log_p.shape[1], log_p.shape[1]), np.int64)
+        np.add.at(confusion, (labels, log_p.argmax(axis=1)), 1)
+        loss -= float(log_p[np.arange(len(log_p)), labels].sum())
         count += len(labels)
     return Evaluation(loss / count, confusion)
 
 
-def _probabilities(net, x, labels):
+def _log_probabilities(net, x):
+    """(N, C) float64: of a probability that would round to 0 the logarithm still has its size."""
     scores = net(get(net.backend).to_device(x) if net.backend else x, until=net.scores)
-    _, cache = softmax_cross_entropy_forward(scores, labels)
-    return get(net.backend).to_host(cache.probabilities) if net.backend else cache.probabilities
+    scores = np.float64(get(net.backend).to_host(scores) if net.backend else scores)
+    return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+
+
+def _log_mean(log_ps):
+    """log of the mean of what these are the logarithms of."""
+    return np.logaddexp.reduce(log_ps, axis=0) - np.log(len(log_ps))

@@ -176,6 +176,7 @@ def test_demo(run, tmp_path):
     code, out = run("demo", "--out", tmp_path / "demo")
     assert code == 0 and f"{tmp_path}/demo/index.html" in out and "WRONG" not in out
     pictures = {"predictions", "filters", "activations", "rules", "saliency", "classes"}
+    pictures |= {"shapes", "shapes-rules", "occlusion", "cifar10-classes"}
     assert {path.stem for path in (tmp_path / "demo").glob("*.png")} == pictures
     page = (tmp_path / "demo" / "index.html").read_text()
     assert page.count("data:image/png;base64,") == len(pictures)
@@ -184,8 +185,16 @@ def test_demo(run, tmp_path):
     assert set(record["files"]) == {
         *(f"{name}.png" for name in pictures),
         *(f"digits/{k}.png" for k in range(10)),
+        "shapes/star.png",
         "index.html",
     }
+
+
+def test_demo_with_a_photo(run, tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 70, 3)).astype(np.uint8)).save(tmp_path / "my.png")
+    code, out = run("demo", "--out", tmp_path / "demo", "--photo", tmp_path / "my.png")
+    assert code == 0 and f"{tmp_path}/demo/photo.png" in out and "--photo" not in out.splitlines()[-1]
+    assert "Your photo" in (tmp_path / "demo" / "index.html").read_text()
 
 
 def test_the_net_that_ships_reads_the_digits_that_the_demo_draws(run, tmp_path):

@@ -6,6 +6,7 @@ from minicnn import zoo
 
 # torchvision's documentation of its weights (num_params, and GFLOPS, which counts multiply-adds), to the last digit.
 # googlenet, caffenet, lenet, cifar10_quick: the sizes of the BVLC's files, divided by 4; nin_imagenet: 29 MB.
+# cifar_vgg, shapes_vgg: by hand, 9 * (3*32 + 32*64 + ...) and 2 a batch norm's channel and the linear layer.
 # zfnet: what Keras counts for such a net with batch norm instead, 62,359,016, less the 4 * (96 + 256) of batch norm.
 PARAMETERS = {
     "alexnet": 61_100_840,
@@ -17,6 +18,7 @@ PARAMETERS = {
     "cifar_resnet32": 464_154,
     "cifar_resnet44": 658_586,
     "cifar_resnet56": 853_018,
+    "cifar_vgg": 862_634,
     "densenet121": 7_978_856,
     "googlenet": 6_998_552,
     "googlenet_bn": 6_624_904,
@@ -28,6 +30,7 @@ PARAMETERS = {
     "resnet18": 11_689_512,
     "resnet34": 21_797_672,
     "resnet50": 25_557_032,
+    "shapes_vgg": 126_426,
     "squeezenet1_0": 1_248_424,
     "squeezenet1_1": 1_235_496,
     "vgg11": 132_863_336,

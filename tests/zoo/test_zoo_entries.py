@@ -10,8 +10,8 @@ from minicnn.kernels.errors import MinicnnError
 
 ALL = (
     "alexnet alexnet_caffe caffenet cifar10_quick cifar_resnet110 cifar_resnet20 cifar_resnet32 cifar_resnet44 "
-    "cifar_resnet56 densenet121 googlenet googlenet_bn lenet lenet_relu nin_imagenet resnet101 resnet152 resnet18 "
-    "resnet34 resnet50 squeezenet1_0 squeezenet1_1 vgg11 vgg13 vgg16 vgg19 zfnet"
+    "cifar_resnet56 cifar_vgg densenet121 googlenet googlenet_bn lenet lenet_relu nin_imagenet resnet101 resnet152 "
+    "resnet18 resnet34 resnet50 shapes_vgg squeezenet1_0 squeezenet1_1 vgg11 vgg13 vgg16 vgg19 zfnet"
 )
 
 
@@ -27,7 +27,7 @@ def test_every_entry_says_what_it_is_and_builds_with_preprocessing(name):
     net = entry.build()
     assert net.meta.architecture == name
     assert net.nodes[-1].name == "prob" and net.scores != "prob"
-    assert net.summary().rows[-1].shape == (1, 10 if name.startswith(("cifar", "lenet")) else 1000)
+    assert net.summary().rows[-1].shape == (1, 10 if name.startswith(("cifar", "lenet", "shapes")) else 1000)
 
 
 def test_unknown_name_suggests_the_nearest():
