@@ -73,7 +73,7 @@ def test_shared_options_mean_the_same_everywhere(words, capsys):
     said = {
         "--backend NAME": "what computes: ",
         "--model NAME_OR_FILE": "the net and its weights: ",
-        "--seed N": "of everything random; default 0",
+        "--seed N": "of everything random; default ",
         "--out DIR": "the folder to write to; default ",
         "--json": "print JSON",
         "-v, --verbose": "say more, ",

@@ -23,7 +23,7 @@ def add_arguments(parser):
     )
     parser.add_argument("--out", metavar="DIR", help="the folder to write to; default runs/NAME")
     parser.add_argument("--epochs", metavar="N", type=int, help="instead of the recipe's")
-    parser.add_argument("--seed", metavar="N", type=int, help="instead of the recipe's")
+    parser.add_argument("--seed", metavar="N", type=int, help="of everything random; default the recipe's")
     add_backend(parser)
     add_json(parser)
 
