@@ -9,7 +9,7 @@ them by the largest size over the channels, shares of the score by the sum over 
 zero counts; coarse maps are interpolated. The shapes are cut out exactly, so there is no tolerance around them.
 
 To stand beside them: "centre" always points at the middle, with a bell around it of a quarter of the image's side;
-"everywhere" says the same of all pixels: its inside is the share of the image that shapes cover.
+"everywhere" says the same of all pixels: both figures are the share of the image that shapes cover.
 
     python -m minicnn.benchmarks.attribution [--net shapes] [--images 200] [--out attribution.json]
 
@@ -71,14 +71,14 @@ def measure(net, images=200, methods=None, seed=SEED, progress=True):
 
 
 def score(heat, mask):
-    """(does it point, how much is inside) of one map (H, W) and the shape's pixels (H, W) bool; ties go to the first.
+    """(does it point, how much is inside) of one map (H, W) and the shape's pixels (H, W) bool.
 
-    A map without anything above zero does not point.
+    Of equally large pixels each points, for its part; a map without anything above zero does not.
     """
     positive = np.maximum(heat, 0).astype(np.float64)
     if not positive.any():
         return 0.0, 0.0
-    return float(mask.flat[positive.argmax()]), float(positive[mask].sum() / positive.sum())
+    return float(mask[positive == positive.max()].mean()), float(positive[mask].sum() / positive.sum())
 
 
 def examples(net, count, seed=SEED):

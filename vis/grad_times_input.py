@@ -1,4 +1,4 @@
-"""Gradient times input: what each number of the image adds to the unit's value, as far as the slope goes.
+"""Gradient times input: what each number of the image adds to a unit, as far as the slope goes.
 
     out = x * d unit / d x
 

@@ -1,4 +1,4 @@
-"""What each number of the image has added to the score on the way from a baseline: integrated gradients.
+"""What each number of the image has added to the score since a baseline: integrated gradients.
 
     out = (x - x0) * mean over k of  d unit / d x  at  x0 + (k + 1/2) / steps * (x - x0),     k = 0 .. steps-1
 
@@ -7,8 +7,8 @@ x0    the baseline: an image that shows nothing
 out   (N, C, H, W), in units of the score; its sum is unit(x) - unit(x0), but for the steps' error
 
 The mean stands for the integral along the straight line, by the midpoint rule. The paper takes 20 to 300 steps, and a
-black image as the baseline; 100 steps leave an error of about 1 % with GoogLeNet. A channel is looked at where it is
-strongest in x. Ctrl-C keeps what the steps so far say: a mean over the part of the line next to the baseline.
+black image as the baseline; with GoogLeNet 50 steps leave an error of half a percent. A channel is looked at where it
+is strongest in x. Ctrl-C keeps what the steps so far say: a mean over the part of the line next to the baseline.
 
 The picture: the image, and beside it the sum over the channels: red speaks for the unit, blue against it, white is
 zero; each image's scale ends at its 99.5 % quantile.

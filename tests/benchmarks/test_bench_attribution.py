@@ -18,7 +18,8 @@ MASK = np.array([[False, True], [False, True]])
     [
         ([[1, 3], [0, 4]], (1, 7 / 8)),
         ([[5, 3], [-9, 2]], (0, 5 / 10)),  # what is below zero does not count
-        ([[2, 2], [2, 2]], (0, 1 / 2)),  # a tie goes to the first
+        ([[2, 2], [2, 2]], (1 / 2, 1 / 2)),
+        ([[2, 2], [2, 1]], (1 / 3, 3 / 7)),  # three point, one of them inside
         ([[0, -1], [0, -1]], (0, 0)),  # nothing points anywhere
         ([[-5, 1e-9], [-5, -5]], (1, 1)),
     ],
