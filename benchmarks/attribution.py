@@ -11,16 +11,14 @@ zero counts; coarse maps are interpolated. The shapes are cut out exactly, so th
 To stand beside them: "centre" always points at the middle, with a bell around it of a quarter of the image's side;
 "everywhere" says the same of all pixels: both figures are the share of the image that shapes cover.
 
-    python -m minicnn.benchmarks.attribution [--net shapes] [--images 200] [--out attribution.json]
+    python -m minicnn.benchmarks.attribution [--net shapes] [--images 200]
 
 [1] Zhang, Lin, Brandt, Shen & Sclaroff, Top-down neural attention by excitation backprop, ECCV 2016, section 4.1
 """
 
 import argparse
-import json
 from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -28,14 +26,12 @@ from tqdm import tqdm
 
 from .. import load, vis
 from ..errors import MinicnnError
-from ..files import write_whole
 from ..train.shapes import Shapes
 from ..train.standardise import standardise
 from ..vis.composites import COMPOSITES
 from ..vis.heat import enlarged
 
 SEED = 1_000_003  # of the shapes: no training takes it
-RESULTS = Path(__file__).parent / "results" / "attribution.json"
 
 
 class Result(NamedTuple):
@@ -169,19 +165,21 @@ def about(results, source):
     )
 
 
+def measure_document(name="shapes", images=200):
+    """What attribution.json holds."""
+    net = load(name)
+    results = measure(net, images)
+    about_it = about(results, net.meta.source or name)
+    return {"date": str(date.today()), "seed": SEED, "about": about_it, "results": [r._asdict() for r in results]}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--net", metavar="NAME", default="shapes", help="a net of these shapes, by name or file")
     parser.add_argument("--images", metavar="N", type=int, default=200, help="how many images; default 200")
-    parser.add_argument("--out", metavar="FILE", type=Path, default=RESULTS, help=f"what to write; default {RESULTS}")
     args = parser.parse_args()
-    net = load(args.net)
-    results = measure(net, args.images)
-    where = about(results, net.meta.source or args.net)
-    document = {"date": str(date.today()), "seed": SEED, "about": where, "results": [r._asdict() for r in results]}
-    with write_whole(args.out) as file:
-        file.write((json.dumps(document, indent=2) + "\n").encode())
-    print(attribution_table(results, where))
+    document = measure_document(args.net, args.images)
+    print(attribution_table([Result(**row) for row in document["results"]], document["about"]))
 
 
 if __name__ == "__main__":
