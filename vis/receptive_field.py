@@ -5,9 +5,9 @@
     occlusion  min(rows[y], columns[x]), how far the unit moves when that row, or that column, is replaced by noise
 
 The first is what the unit can see of any image and needs no numbers; the other two are what it does see of these
-images. A gradient passes one cell of a max-pool's window and no closed ReLU, so it may be smaller. Values that are
-rounding, below 32 machine epsilons of an image's largest, are 0. A row and a column at a time tell the field's border
-as exactly as single pixels would, in H + W passes. `fields.reach` has size and stride of the formula,
+images. A gradient passes one cell of a max-pool's window and no closed ReLU, so it may be smaller. Both are computed in
+float64, and what is below 1e-9 of an image's largest value is rounding, and 0. A row and a column at a time tell the
+field's border as exactly as single pixels would, in H + W passes. `fields.reach` has size and stride of the formula,
 `fields.field` the formula for images of any size, `crop_boxes` what lies past the border.
 
 x     (N, C, H, W), preprocessed, any size that the net takes; without x, pictures of noise of the net's own size
@@ -58,12 +58,14 @@ def receptive_field(net, unit, x=None, images: int = 4, batch: int = 16, seed: i
     if is_noise:
         x = _noise(net, images, rng)
         unit = _middle(net, unit, x.shape[1:])
+    # Fast convolutions compute some zeros as differences: in float64 these are far below what a border contributes.
+    net, x = net.astype("float64"), np.asarray(x, np.float64)
     tape, dout = look(net, x, unit)
     slope = np.abs(walk(net, tape, dout, RULES["gradient"])).max(axis=1)
     dout = to_host(net, dout)
     found = {
         "formula": np.stack([_formula(net, unit, d, x.shape[1:]) for d in dout]),
-        "gradient": np.stack([_without_rounding(s, net.dtype) for s in slope]),
+        "gradient": np.stack([_without_rounding(s) for s in slope]),
         "occlusion": _occlusion(net, unit, x, dout, batch, rng, progress),
     }
     if is_noise:
@@ -98,9 +100,8 @@ def _formula(net, unit, dout, shape):
     return rows[:, None] & columns
 
 
-def _without_rounding(values, dtype):
-    # Fast convolutions compute some zeros as differences.
-    return np.where(values > 32 * np.finfo(dtype).eps * values.max(initial=0), values, 0)
+def _without_rounding(values):
+    return np.where(values > 1e-9 * values.max(initial=0), values, 0)
 
 
 def _occlusion(net, unit, x, dout, batch, rng, progress):
@@ -119,7 +120,7 @@ def _occlusion(net, unit, x, dout, batch, rng, progress):
                 image[at] = noise[n][at]
             change = np.abs(_run(net, occluded, unit) - before[n])
             moved[n, lines] = np.where(dout[n] != 0, change, 0).reshape(len(lines), -1).max(axis=1)
-    moved = np.stack([_without_rounding(m, net.dtype) for m in moved])
+    moved = np.stack([_without_rounding(m) for m in moved])
     return np.minimum(moved[:, :H, None], moved[:, None, H:])
 
 

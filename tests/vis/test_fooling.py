@@ -127,7 +127,7 @@ def test_pixels_are_evolved(lenet):
     first, later = (
         _shares(lenet, fooling(lenet, 3, way="direct", steps=n, children=20, confidence=0.99))[0, 3] for n in (1, 40)
     )
-    assert later > 0.4 and later > 2 * first, (first, later)
+    assert later > 0.05 and later > 10 * first, (first, later)
 
 
 def test_evolution_stops_when_it_is_done(lenet, monkeypatch):
