@@ -11,10 +11,11 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from .. import load, vis
 from ..files import write_whole
+from ..font import load_font
 from ..layers.softmax import softmax_forward
 from ..train.shapes import Shapes
 from ..train.standardise import standardise
@@ -26,7 +27,8 @@ from ..vis.tiles import grid
 from ..vis.units import find_class
 
 _COLUMNS, _TILE = 8, 120
-CLASSES = ("flamingo", "goldfish", "ostrich", "bell pepper", "peacock", "tarantula", "zebra", "strawberry")
+CLASSES = ("goldfish", "peacock", "monarch", "tarantula", "strawberry", "pineapple", "school bus", "volcano")
+OLDER = ("flamingo", "goldfish", "ostrich", "bell pepper", "peacock", "tarantula", "zebra", "strawberry")
 CHANNELS = (
     "conv2/3x3:20",
     "inception_3a/output:20",
@@ -67,7 +69,7 @@ def classes():
     """minicnn vis maximise: what classes respond to most"""
     net = load("googlenet")
     found = [_found(net, unit) for unit in CLASSES]
-    _say(net, "maximise", found)
+    _say(net, CLASSES, found)
     return _row([deprocess(x, net.meta)[0] for x in found], CLASSES)
 
 
@@ -78,17 +80,17 @@ def _found(net, unit):
 
 
 def class_model():
-    """minicnn vis class_model: the same classes with no prior but a price on size, as first done"""
+    """minicnn vis class_model: classes with no prior but a price on size, as it was first done"""
     net = load("googlenet")
-    found = [vis.class_model(net, unit) for unit in CLASSES]
-    _say(net, "class_model", found)
-    return _row([show_gradient(x, channel_order(net), 0.995)[0] for x in found], CLASSES)
+    found = [vis.class_model(net, unit) for unit in OLDER]
+    _say(net, OLDER, found)
+    return _row([show_gradient(x, channel_order(net), 0.995)[0] for x in found], OLDER)
 
 
-def _say(net, method, found):
-    for unit, x in zip(CLASSES, found):
+def _say(net, units, found):
+    for unit, x in zip(units, found):
         probability = softmax_forward(net(x, until=net.scores))[0][0, find_class(net, unit)]
-        print(f"{method} {unit}: {probability:.4f}", flush=True)
+        print(f"{unit}: {probability:.4f}", flush=True)
 
 
 def dream():
@@ -106,7 +108,7 @@ def fooling():
 
 
 def shapes():
-    """minicnn vis guided_backprop, lrp, grad_cam: which pixels of a drawn shape told the net what it is"""
+    """minicnn vis guided_backprop, lrp, grad_cam: which pixels of a drawn shape told a small net what it is"""
     net = load("shapes")
     tiles, labels = [], []
     for image, label in _two_right(net):
@@ -151,12 +153,14 @@ ROWS = (filters, channels, classes, class_model, dream, shapes, fooling)
 
 def sheet(rows):
     """The rows one below the other, {caption: picture}."""
-    lines = [grid([picture.convert("RGB")], [caption], gap=2) for caption, picture in rows.items()]
-    whole = Image.new("RGB", (max(line.width for line in lines), sum(line.height for line in lines)), "white")
-    top = 0
-    for line in lines:
-        whole.paste(line, (0, top))
-        top += line.height
+    font, line = load_font(15), 22
+    width = max(picture.width for picture in rows.values())
+    whole = Image.new("RGB", (width, sum(line + picture.height for picture in rows.values())), "white")
+    draw, top = ImageDraw.Draw(whole), 0
+    for caption, picture in rows.items():
+        draw.text((2, top + 4), caption, fill=(30, 30, 30), font=font)
+        whole.paste(picture, (0, top + line))
+        top += line + picture.height
     return whole
 
 
@@ -176,7 +180,7 @@ def main():
                 save_png(picture, kept)
         rows[row.__doc__] = picture
     with write_whole(args.out) as file:
-        sheet(rows).save(file, "JPEG", quality=82, optimize=True)
+        sheet(rows).save(file, "JPEG", quality=85, optimize=True)
 
 
 if __name__ == "__main__":
