@@ -34,7 +34,7 @@ def _batches(name, folder, count, size=64):
 
 
 def test_together_they_are_small():
-    assert set(NAMES) <= set(SETS)
+    assert set(NAMES) == set(SETS)
     assert sum(path.stat().st_size for path in ASSETS.glob("*.safetensors")) <= 6_000_000
 
 
@@ -61,7 +61,6 @@ def test_looking_and_training_read_pictures_alike():
     np.testing.assert_allclose(preprocess(Image.fromarray(pixels), net.meta), trained_on, rtol=0, atol=1e-5)
 
 
-@pytest.mark.skipif("shapes" not in NAMES, reason="does not ship")
 def test_shapes_on_fresh_shapes():
     found = evaluate(*_batches("shapes", None, 500))
     assert found.accuracy >= 0.97  # 98 % and more of 10,000: its card
@@ -72,16 +71,13 @@ def test_shapes_on_fresh_shapes():
     ("name", "count", "least"), [("mnist-lenet", 10_000, 0.992), ("cifar10", 2000, 0.86), ("cifar10-robust", 2000, 0.6)]
 )
 def test_accuracy_on_real_images(data_dir, name, count, least):
-    if name not in NAMES:
-        pytest.skip("does not ship")
     assert evaluate(*_batches(name, data_dir, count)).accuracy >= least
 
 
 @pytest.mark.data
-@pytest.mark.skipif("cifar10-robust" not in NAMES, reason="does not ship")
 def test_the_robust_net_is_robust_and_the_other_is_not(data_dir):
     accuracy = [
         evaluate(*_batches(name, data_dir, 200), Attack(eps=8, step=2, steps=20)).accuracy
         for name in ("cifar10", "cifar10-robust")
     ]
-    assert accuracy[0] < 0.05 and accuracy[1] > 0.33
+    assert accuracy[0] < 0.05 and accuracy[1] > 0.28
