@@ -244,13 +244,12 @@ class Trainer:
 def _interrupt_noted():
     """Yields a list that is true once Ctrl-C was pressed; pressed again it raises as always.
 
-    Only the main thread hears signals: elsewhere the list stays empty.
+    Only the main thread hears signals: elsewhere the list stays empty, and where Ctrl-C is ignored (under nohup).
     """
-    noted = []
-    if threading.current_thread() is not threading.main_thread():
+    noted, before = [], signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is signal.SIG_IGN:
         yield noted
         return
-    before = signal.getsignal(signal.SIGINT)
 
     def note(signum, frame):
         noted.append(signum)

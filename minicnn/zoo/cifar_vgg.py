@@ -8,6 +8,7 @@ from .cifar10_classes import CIFAR10
 # multiply-adds of the large maps then read few channels.
 _CIFAR = ((32, 64), (64, 128), (128, 192), (192,))
 _SHAPES = ((16,), (32, 32), (64, 64), (96,))
+_SHAPE_NAMES = ("arrow", "circle", "crescent", "cross", "flower", "heart", "ring", "square", "star", "triangle")
 
 
 def cifar_vgg(classes):
@@ -73,6 +74,7 @@ ENTRIES = (
         preprocess=_input(64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
         about="64x64, six convolutions with batch norm, for drawn shapes",
         classes=10,
+        labels=_SHAPE_NAMES,
         **_COMMON,
     ),
 )

@@ -22,6 +22,15 @@ from minicnn.train.optimisers import SGD, Adam, Momentum
 from minicnn.train.schedules import Constant, Cosine, Plateau
 from minicnn.train.trainer import BEST, LAST, Trainer
 
+
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """As on a terminal: a shell that starts something in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 TIMES = ("seconds", "images_per_s", "loader_share")
 
 
@@ -159,6 +168,19 @@ def test_ctrl_c_twice_does_not_wait(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         trainer.run()
     assert not (tmp_path / LAST).exists()
+
+
+def test_where_ctrl_c_is_ignored_it_stays_so():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    trainer = _trainer(epochs=1)
+    step = trainer.train_step
+
+    def pressed(x, labels):
+        signal.raise_signal(signal.SIGINT)
+        return step(x, labels)
+
+    trainer.train_step = pressed
+    assert len(trainer.run()) == 1 and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_the_same_seed_gives_the_same_net_and_another_does_not():

@@ -121,3 +121,9 @@ def test_colour_ground_size_and_place_do_not_give_the_class_away():
     means = np.stack([numbers[:400][labels[:400] == label].mean(axis=0) for label in range(len(CLASSES))])
     guessed = ((numbers[400:, None] - means) ** 2).sum(axis=2).argmin(axis=1)
     assert (guessed == labels[400:]).mean() < 0.2
+
+
+def test_the_zoo_knows_the_names_of_the_classes():
+    from minicnn import zoo
+
+    assert zoo.entry("shapes_vgg").labels == CLASSES
