@@ -183,7 +183,7 @@ def test_stopping_early_stops_the_threads():
     assert not loading() and loader.index == 1
 
 
-def test_ctrl_c_while_waiting():
+def test_ctrl_c_while_waiting(ctrl_c):
     class Interrupting(Arrays):
         def batch(self, indices):
             if indices[0] == 10:

@@ -23,19 +23,11 @@ from minicnn.train.schedules import Constant, Cosine, Plateau
 from minicnn.train.trainer import BEST, LAST, Trainer
 
 
-@pytest.fixture(autouse=True)
-def ctrl_c():
-    """As on a terminal: a shell that starts something in the background has it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 TIMES = ("seconds", "images_per_s", "loader_share")
 
 
 @pytest.fixture(autouse=True)
-def numpy_backend():
+def numpy_backend(ctrl_c):
     with kernels.use("numpy"):
         yield
 
