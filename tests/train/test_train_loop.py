@@ -22,7 +22,6 @@ from minicnn.train.optimisers import SGD, Adam, Momentum
 from minicnn.train.schedules import Constant, Cosine, Plateau
 from minicnn.train.trainer import BEST, LAST, Trainer
 
-
 TIMES = ("seconds", "images_per_s", "loader_share")
 
 
