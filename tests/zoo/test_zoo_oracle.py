@@ -29,9 +29,10 @@ FROM_FILES = ["cifar10_quick", "nin_imagenet", "zfnet"]  # in test_zoo_caffe_fil
 
 
 def test_every_architecture_is_compared():
+    from test_zoo_cifar_vgg import POOLED
     from test_zoo_residual import SIZES as RESIDUAL
 
-    assert {*SIZES, *VGGS, *FROM_FILES, *RESIDUAL} == set(zoo.names())
+    assert {*SIZES, *VGGS, *FROM_FILES, *RESIDUAL, *POOLED} == set(zoo.names())
 
 
 @pytest.mark.parametrize("name", SIZES)
