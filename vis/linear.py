@@ -18,8 +18,8 @@ out  a `Linear`: the example, and with a folder, or where the net itself is line
      each class that the classifier has right.
 Raises UsageError for photos and a net that is not linear; what `read_cifar10` and `UnitBox` raise.
 
-batch 128, momentum 0.9, rate 0.001 falling to 0, decay 0.1 on inputs from -2 to 2, 10 epochs: ours. So much decay costs
-a percent of accuracy, and makes templates in which something can be seen.
+batch 128, momentum 0.9, rate 0.001 falling to 0, decay 0.1 on inputs from -2 to 2, 10 epochs: ours. So much decay makes
+templates in which something can be seen.
 
 The picture: the example as a table; the templates, mid-grey being 0, each on its own scale; the images, mixed with
 every class in turn, and how far that moved the pixels, as a root mean square in levels of 256. What comes to lie beyond
