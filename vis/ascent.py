@@ -10,14 +10,13 @@ and white lies 1, whatever the net's preprocessing. recipes.py has the numbers.
 
 import numpy as np
 
-from ..kernels import get
 from ..train.adversarial import pixel_range
 from ..train.optimisers import SGD, Adam
 from .image import contrast
 from .jitter import shift, warp, warp_adjoint
 from .objectives import ask
 from .parametrise import SPACES
-from .passes import look, to_host, walk
+from .passes import look, on_device, to_host, walk
 from .regularisers import blur, clip_small_contribution, clip_small_norm, squared_norm, total_variation
 from .rules import RULES
 
@@ -102,9 +101,8 @@ class Ascent:
             moved = warp(moved, scale, angle)
         tape, _ = look(net, np.ascontiguousarray(moved[inner] * self.contrast, net.dtype), self.unit)
         value, dout = ask(to_host(net, tape.out(self.unit.layer)), self.unit, self.objective)
-        dout = get(net.backend).to_device(dout) if net.backend else dout
         slope = np.zeros_like(framed)
-        slope[inner] = walk(net, tape, dout, RULES["gradient"]) * self.contrast
+        slope[inner] = walk(net, tape, on_device(net, dout), RULES["gradient"]) * self.contrast
         if warped:
             slope = warp_adjoint(slope, scale, angle)
         return value, shift(slope, -dy, -dx)[inner]

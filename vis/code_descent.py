@@ -10,10 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import UsageError
-from ..kernels import get
 from ..train.optimisers import Momentum
 from .image import contrast
-from .passes import look, to_host, walk
+from .passes import look, on_device, to_host, walk
 from .regularisers import alpha_norm, total_variation
 from .rules import RULES
 
@@ -64,9 +63,7 @@ class Code:
         away = self._read(tape) - self._values
         dout = np.zeros(dout.shape, self.net.dtype)
         dout[self._where] = (2 * away.T / self._size).T
-        if self.net.backend:
-            dout = get(self.net.backend).to_device(dout)
-        return _each(away**2) / self._size, walk(self.net, tape, dout, RULES["gradient"])
+        return _each(away**2) / self._size, walk(self.net, tape, on_device(self.net, dout), RULES["gradient"])
 
     def _read(self, tape):
         return to_host(self.net, tape.out(self.unit.layer))[self._where].astype(np.float64)

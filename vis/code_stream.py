@@ -12,9 +12,8 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UsageError
-from ..kernels import get
 from .image import deprocess, preprocess
-from .passes import to_host
+from .passes import on_device, to_host
 from .progress import bar
 from .units import Unit, find_unit
 
@@ -44,7 +43,7 @@ def code_of(net, x, unit, spatial):
 
     Raises UsageError for a channel that the layer does not have.
     """
-    out = to_host(net, net(get(net.backend).to_device(x) if net.backend else x, until=unit.layer))
+    out = to_host(net, net(on_device(net, x), until=unit.layer))
     if unit.channel is not None:
         if unit.channel >= out.shape[1]:
             raise UsageError(f"{unit}: channel {unit.channel} of 0 to {out.shape[1] - 1}")

@@ -47,13 +47,12 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UsageError
-from ..kernels import get
 from .dream_objectives import features_of, guided, squared
 from .dreamer import Dream, Dreamer
 from .image import check_finite, contrast, deprocess
 from .inputs import Images, each_image
 from .jitter import warp
-from .passes import to_host
+from .passes import on_device, to_host
 from .progress import bar, kept_when_interrupted
 from .pyramid import octave_sizes, resize
 from .tiles import grid
@@ -128,8 +127,9 @@ def _features(net, unit, guide):
     """(Q, C): the guides' vectors at the layer."""
     if unit.channel is not None:
         raise UsageError(f"{unit}: a guide is matched to all channels of a layer, name {unit.layer}")
-    device = get(net.backend).to_device if net.backend else np.asarray
-    outs = [to_host(net, net(device(np.asarray(image, net.dtype)), until=unit.layer)) for image in each_image(guide)]
+    outs = [
+        to_host(net, net(on_device(net, np.asarray(image, net.dtype)), until=unit.layer)) for image in each_image(guide)
+    ]
     return np.concatenate([features_of(out) for out in outs])
 
 

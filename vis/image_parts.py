@@ -11,8 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..kernels import get
-from .passes import to_host
+from .passes import on_device, to_host
 
 
 def gradient_in_parts(net, x, layer, objective, side):
@@ -24,10 +23,10 @@ def gradient_in_parts(net, x, layer, objective, side):
     """
     values, dx = np.zeros(len(x)), np.empty_like(x)
     for part in parts(*x.shape[2:], side):
-        out, tape = net.forward(_to_device(net, np.ascontiguousarray(x[part])), until=layer, once=True)
+        out, tape = net.forward(on_device(net, np.ascontiguousarray(x[part])), until=layer, once=True)
         value, dout = objective(to_host(net, out))
         del out  # the walk frees what is no longer needed, if nobody holds it
-        dx[part] = to_host(net, net.backward(_to_device(net, dout), tape, params=False)[0])
+        dx[part] = to_host(net, net.backward(on_device(net, dout), tape, params=False)[0])
         values += value
     return values, dx
 
@@ -36,7 +35,7 @@ def value_in_parts(net, x, layer, objective, side):
     """values (N,) float64 alone, without a walk."""
     values = np.zeros(len(x))
     for part in parts(*x.shape[2:], side):
-        values += objective(to_host(net, net(_to_device(net, np.ascontiguousarray(x[part])), until=layer)))[0]
+        values += objective(to_host(net, net(on_device(net, np.ascontiguousarray(x[part])), until=layer)))[0]
     return values
 
 
@@ -49,7 +48,3 @@ def _cut(size, side):
     count = math.ceil(size / side)
     edges = [size * k // count for k in range(count + 1)]
     return [slice(*pair) for pair in pairwise(edges)]
-
-
-def _to_device(net, array):
-    return get(net.backend).to_device(array) if net.backend else array

@@ -41,11 +41,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import UsageError
-from ..kernels import get
 from .covering import filling, square
+from .cut import has_positions
 from .image import check_finite
 from .occlusion_picture import draw
-from .passes import to_host
+from .passes import on_device, to_host
 from .progress import bar, kept_when_interrupted
 from .unit_box import find_target, softmax
 from .units import find_unit
@@ -123,23 +123,19 @@ def _followed(net, x, layer):
         if followed.position is not None:
             raise UsageError(f"layer is {layer!r}: a feature map is summed as a whole, leave the position away")
         return followed
-    _, tape = net.forward(_on_device(net, x[:1]), until=net.scores)
-    with_positions = [e.name for e in tape if len(e.shape) == 4 and e.shape[2] * e.shape[3] > 1]
+    _, tape = net.forward(on_device(net, x[:1]), until=net.scores)
+    with_positions = [entry.name for entry in tape if has_positions(entry)]
     return find_unit(net, with_positions[-1] if with_positions else net.scores)
 
 
 def _ask(net, x, layer):
     """(scores (n, K) or None where they have positions, sums (n, C) of the layer's feature maps)."""
-    x = _on_device(net, x)
+    x = on_device(net, x)
     out, tape = net.forward(x, until=net.scores)
     maps = to_host(net, tape.out(layer) if layer in tape else net(x, until=layer))
     scores = to_host(net, out)
     sums = maps.reshape(*maps.shape[:2], -1).sum(axis=2)
     return (scores.reshape(scores.shape[:2]) if scores[0].size == scores.shape[1] else None), sums
-
-
-def _on_device(net, x):
-    return get(net.backend).to_device(x) if net.backend else x
 
 
 def _empty(net, x, unit, followed, asked, size, stride):

@@ -5,7 +5,7 @@ A net on a device is given, and gives back, NumPy arrays here: pictures are look
 
 import numpy as np
 
-from ..kernels import get
+from ..device import on_device, to_host
 from .image import check_finite
 from .units import find_unit
 
@@ -27,13 +27,3 @@ def walk(net, tape, dout, rules):
     """dx (N, C, H, W): dout walked back to the image under the rules; the tape stays as it is, for the next walk."""
     dx, _ = net.backward(dout, tape, rules=rules, params=False)
     return to_host(net, dx)
-
-
-def on_device(net, array):
-    """A NumPy array as one of the net's backend."""
-    return get(net.backend).to_device(array) if net.backend else array
-
-
-def to_host(net, array):
-    """An array of the net's backend as a NumPy array."""
-    return get(net.backend).to_host(array) if net.backend else array

@@ -6,11 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..kernels import get
 from ..layers import ReLU
 from .colour import channel_order, show_gradient
 from .image import deprocess, preprocess
-from .passes import look, to_host, walk
+from .passes import look, on_device, to_host, walk
 from .rules import RULES
 from .tiles import enlarge, grid, load_font
 from .units import Unit, unit_title
@@ -70,8 +69,7 @@ def _walked(result, net, x, u):
     dout = np.zeros_like(to_host(net, dout))
     for n, (row, column) in enumerate(result.positions[u]):
         dout[(n, channel, row, column)[: dout.ndim]] = 1
-    if net.backend:
-        dout = get(net.backend).to_device(dout)
+    dout = on_device(net, dout)
     return {name: walk(net, tape, dout, RULES[name]) for name in ("guided_backprop", "deconvnet")}
 
 

@@ -30,11 +30,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..errors import UsageError
-from ..kernels import get
 from .colour import absolute, limit_of
 from .fields import field, hull, reach, shapes_of
 from .image import deprocess, preprocess_whole
-from .passes import look, to_host, walk
+from .passes import look, on_device, to_host, walk
 from .progress import bar, kept_when_interrupted
 from .rules import RULES
 from .tiles import grid
@@ -125,7 +124,7 @@ def _occlusion(net, unit, x, dout, batch, rng, progress):
 
 
 def _run(net, x, unit):
-    return to_host(net, net(get(net.backend).to_device(x) if net.backend else x, until=unit.layer))
+    return to_host(net, net(on_device(net, x), until=unit.layer))
 
 
 def picture(result, net, x=None, unit=None):

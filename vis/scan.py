@@ -9,7 +9,7 @@ from .. import kernels
 from ..errors import MinicnnError
 from .image import preprocess, require_meta
 from .jobs import as_completed
-from .passes import to_host
+from .passes import on_device, to_host
 from .progress import bar, kept_when_interrupted
 from .scan_state import ScanState
 from .top_k import merge, nothing, strongest
@@ -101,9 +101,8 @@ def _values_at(net, backend, layer, pictures, places):
 
 def _run(net, backend, layer, x):
     # Threads and processes do not inherit the choice of this one.
-    with kernels.use(backend) as module:
-        out = net(module.to_device(x.astype(net.dtype)) if net.backend else x.astype(net.dtype), until=layer)
-        return to_host(net, out)
+    with kernels.use(backend):
+        return to_host(net, net(on_device(net, x.astype(net.dtype)), until=layer))
 
 
 def _identity(net, channels, pictures, top, batch):

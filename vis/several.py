@@ -7,10 +7,10 @@ them gets; where the walk comes to one from above as well, the net adds both, as
 readers. So each node is walked through once, however many losses there are.
 """
 
-from ..kernels import current, get
+from ..kernels import current
 from ..layers import Layer
 from ..net import Net
-from .passes import to_host
+from .passes import on_device, to_host
 
 _END = "several"
 
@@ -27,14 +27,13 @@ class Several:
         self.names = tuple(dict.fromkeys(net[name].name for name in names))
         self.net = Net([*net.nodes, (_END, _Gather(), self.names)], net.input, net.meta)
         self.net.dtype, self.net.backend = net.dtype, net.backend
-        self._to_device = get(net.backend).to_device if net.backend else lambda array: array
 
     def look(self, x):
         """({name: output}, tape): NumPy arrays; the tape is for one walk.
 
         x  (N, C, H, W) of the net's dtype, preprocessed
         """
-        _, tape = self.net.forward(self._to_device(x), once=True)
+        _, tape = self.net.forward(on_device(self.net, x), once=True)
         return {name: to_host(self.net, out) for name, out in zip(self.names, tape[-1].cache)}, tape
 
     def walk(self, tape, douts):
@@ -42,7 +41,7 @@ class Several:
 
         douts  {name: d loss / d output} of every node, each of its output's shape
         """
-        given = tuple(self._to_device(douts[name]) for name in self.names)
+        given = tuple(on_device(self.net, douts[name]) for name in self.names)
         any_dout = tape[-1].cache[0]  # what the last node is asked for plays no part: the rule gives all
         dx, _ = self.net.backward(any_dout, tape, rules={_END: lambda dout, cache: given}, params=False)
         return to_host(self.net, dx)

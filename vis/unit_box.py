@@ -9,12 +9,11 @@ picture. With a mean image black differs from pixel to pixel.
 import numpy as np
 
 from ..errors import UsageError
-from ..kernels import get
 from ..kernels.errors import ShapeError
 from ..kernels.shapes import show
 from ..train.adversarial import pixel_range
 from .image import check_finite
-from .passes import to_host
+from .passes import on_device, to_host
 from .units import find_unit
 
 
@@ -45,20 +44,20 @@ class UnitBox:
     def forward(self, pictures):
         """(scores (N, K) float64, tape)."""
         net = self.net
-        out, tape = net.forward(_on_device(net, self.inputs(pictures)), until=net.scores)
+        out, tape = net.forward(on_device(net, self.inputs(pictures)), until=net.scores)
         return _one_a_class(net, out), tape
 
     def gradient(self, tape, dscores):
         """dI (N, C, H, W) float64 from dscores (N, K); the tape can be walked again."""
         net = self.net
         dout = np.ascontiguousarray(dscores.reshape(tape.shape(net.scores)), net.dtype)
-        dx, _ = net.backward(_on_device(net, dout), tape, params=False)
+        dx, _ = net.backward(on_device(net, dout), tape, params=False)
         return to_host(net, dx).astype(np.float64) * self._contrast
 
 
 def class_scores(net, x):
     """(N, K) float64 of the net's inputs x, before the softmax; nothing is kept for a walk backward."""
-    return _one_a_class(net, net(_on_device(net, x), until=net.scores))
+    return _one_a_class(net, net(on_device(net, x), until=net.scores))
 
 
 def _one_a_class(net, out):
@@ -66,10 +65,6 @@ def _one_a_class(net, out):
     if scores[0].size != scores.shape[1]:
         raise ShapeError(f"{net.scores} is {show(scores.shape)}, expected one score a class, (N,K)")
     return scores.reshape(len(scores), -1).astype(np.float64)
-
-
-def _on_device(net, array):
-    return get(net.backend).to_device(array) if net.backend else array
 
 
 def softmax(scores):

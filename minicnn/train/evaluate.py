@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels import get
+from ..device import on_device, to_host
 
 
 class Evaluation(NamedTuple):
@@ -49,8 +49,8 @@ def evaluate(nets, batches, attack=None, seed=0):
 
 def _log_probabilities(net, x):
     """(N, C) float64: of a probability that would round to 0 the logarithm still has its size."""
-    scores = net(get(net.backend).to_device(x) if net.backend else x, until=net.scores)
-    scores = np.float64(get(net.backend).to_host(scores) if net.backend else scores)
+    scores = net(on_device(net, x), until=net.scores)
+    scores = np.float64(to_host(net, scores))
     return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
 
 
