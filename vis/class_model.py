@@ -27,6 +27,7 @@ import numpy as np
 
 from ..errors import MinicnnError, UsageError
 from .colour import channel_order, show_gradient
+from .counts import at_least_one
 from .image import contrast
 from .passes import look, walk
 from .progress import bar, kept_when_interrupted
@@ -57,8 +58,7 @@ def class_model(net, unit, steps: int = 200, learning_rate: float = 0.2, penalty
 
 
 def _check(steps, learning_rate, penalty):
-    if steps < 1:
-        raise UsageError(f"steps is {steps}, expected 1 or more")
+    at_least_one(steps=steps)
     if not 0 < learning_rate < float("inf"):
         raise UsageError(f"learning_rate is {learning_rate}, expected a number above 0")
     # From 1/2 on, a step takes off all of the image and more: it swings instead of settling.

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UsageError
+from .counts import at_least_one
 from .image import deprocess, preprocess
 from .passes import on_device, to_host
 from .progress import bar
@@ -67,8 +68,7 @@ def stream(net, pictures, unit, spatial, batch, name, progress):
 
     Raises UsageError for a batch below 1 or another word for `spatial`.
     """
-    if batch < 1:
-        raise UsageError(f"batch is {batch}, expected 1 or more")
+    at_least_one(batch=batch)
     if spatial not in SPATIAL:
         raise UsageError(f"spatial is {spatial!r}, expected {' or '.join(SPATIAL)}")
     for step in bar(math.ceil(len(pictures) / batch), name, progress):

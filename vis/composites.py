@@ -24,9 +24,11 @@ them first: `Net.fold_batchnorm`). A softmax has no rule: relevance is of the sc
 
 from functools import partial
 
+import numpy as np
+
 from .. import layers
 from ..errors import MinicnnError, UnknownNameError
-from .image import limits
+from ..train.adversarial import pixel_range
 from .lrp_rules import excitation, lrp_alpha_beta, lrp_epsilon, lrp_flat, lrp_gamma, lrp_z_box, lrp_z_plus
 from .passes import on_device
 from .rules import passed
@@ -119,7 +121,8 @@ def _with_weights(composite, entry, is_first, net, tape, parameters):
 def _box(net, tape, entry):
     """low and high of what a first layer reads: black and white, brought through the nodes before it."""
     shape = tape.x.shape
-    images = [on_device(net, x.astype(net.dtype)) for x in limits(net.meta, shape[2:])]
+    limits = pixel_range(net, shape[1:])[:2]
+    images = [on_device(net, np.broadcast_to(x, (1, *shape[1:])).copy()) for x in limits]
     if entry.inputs != (net.input,):
         images = [net(x, until=entry.inputs[0]) for x in images]
     return dict(zip(("low", "high"), images))

@@ -44,6 +44,7 @@ from ..errors import UsageError
 from ..kernels.errors import DTypeError
 from ..train.adversarial import Attack
 from .colour import channel_order, signed_rgb
+from .counts import at_least_one
 from .deepfool import nearest_boundary
 from .image import deprocess, require_meta
 from .pgd_l2 import climb_in_ball
@@ -111,8 +112,7 @@ def _check(net, x, attack, eps, steps):
         raise UsageError(f"attack is {attack!r}, expected {', '.join(ATTACKS)}")
     if not 0 < eps <= 255:
         raise UsageError(f"eps is {eps}, expected a number above 0, at most 255")
-    if steps < 1:
-        raise UsageError(f"steps is {steps}, expected 1 or more")
+    at_least_one(steps=steps)
     check_pictures(net, x)
     if x.dtype != net.dtype:
         raise DTypeError(f"x is {x.dtype}, the net computes in {net.dtype}; convert one with astype")

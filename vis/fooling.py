@@ -33,6 +33,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..train.standardise import standardise
+from .counts import at_least_one
 from .cppn import Cppn
 from .direct import Direct
 from .image import deprocess, require_meta
@@ -87,9 +88,7 @@ def fooling(
 def _check(way, steps, confidence, children, count):
     if way not in ("gradient", *ENCODINGS):
         raise UsageError(f"way is {way!r}, expected gradient, {' or '.join(ENCODINGS)}")
-    for name, value in (("steps", steps), ("children", children), ("count", count)):
-        if value < 1:
-            raise UsageError(f"{name} is {value}, expected 1 or more")
+    at_least_one(steps=steps, children=children, count=count)
     if not 0 < confidence < 1:
         raise UsageError(f"confidence is {confidence}, expected a number between 0 and 1")
 

@@ -111,17 +111,6 @@ def contrast(meta):
     return np.reshape(meta.range / np.asarray(meta.std, np.float64), (1, -1, 1, 1))
 
 
-def limits(meta, size):
-    """(black, white): what black and white pixels are in the net's input, each (1, C, H, W) float64.
-
-    size  (H, W)
-    """
-    require_meta(meta)
-    black = -np.broadcast_to(_mean(meta, size), (*size, len(meta.mean))) / meta.std
-    black = black.transpose(2, 0, 1)[None]
-    return black, black + contrast(meta)
-
-
 def save_png(image, path):
     """Write a PIL image as a PNG, whole or not at all; raises OutputError where it cannot be written."""
     with write_whole(path) as file:

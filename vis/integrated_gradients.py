@@ -21,10 +21,11 @@ Sundararajan, Taly & Yan, Axiomatic attribution for deep networks, ICML 2017, se
 import numpy as np
 
 from ..errors import UsageError
+from ..train.adversarial import pixel_range
+from .counts import at_least_one
 from .heat import signed_picture
-from .image import limits
-from .passes import look, on_device, walk
-from .progress import bar, kept_when_interrupted
+from .mean_gradient import mean_gradient
+from .passes import look
 from .units import find_unit, unit_title
 
 
@@ -34,19 +35,12 @@ def integrated_gradients(net, x, unit, steps: int = 100, baseline: str = "black"
     steps     how many points of the line are looked at, >= 1
     baseline  "black", "white", or "mean" for the mean colour, which is 0 in the net's input
     """
-    if steps < 1:
-        raise UsageError(f"steps is {steps}, expected 1 or more")
+    at_least_one(steps=steps)
     unit = find_unit(net, unit)
     away = x - baseline_image(net, x, baseline)
     _, dout = look(net, x, unit)
-    total, done = np.zeros(x.shape), 0
-    with kept_when_interrupted("integrated_gradients"):
-        for k in bar(steps, "integrated_gradients", progress):
-            between = (x - (1 - (k + 0.5) / steps) * away).astype(x.dtype)
-            _, tape = net.forward(on_device(net, between), until=unit.layer, once=True)
-            total += walk(net, tape, dout, None)
-            done += 1
-    return (away * total / max(done, 1)).astype(x.dtype)
+    between = ((x - (1 - (k + 0.5) / steps) * away).astype(x.dtype) for k in range(steps))
+    return (away * mean_gradient(net, unit, dout, between, steps, "integrated_gradients", progress)).astype(x.dtype)
 
 
 def baseline_image(net, x, name):
@@ -55,7 +49,8 @@ def baseline_image(net, x, name):
         return np.zeros((1, *x.shape[1:]), x.dtype)
     if name not in ("black", "white"):
         raise UsageError(f'baseline is "black", "white" or "mean", not {name!r}')
-    return limits(net.meta, x.shape[2:])[name == "white"].astype(x.dtype)
+    black, white, _ = pixel_range(net, x.shape[1:])
+    return (white if name == "white" else black).astype(x.dtype)
 
 
 def picture(result, net, x=None, unit=None):

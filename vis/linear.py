@@ -44,6 +44,7 @@ from ..errors import UsageError
 from ..train.cifar10 import read_cifar10
 from ..train.standardise import standardise
 from .colour import channel_order, show_gradient
+from .counts import at_least_one
 from .image import deprocess
 from .inputs import Images
 from .predictions import class_name, percent
@@ -85,8 +86,7 @@ def linear(net, photos: Images = None, folder: str = "", epochs: int = 10, progr
     epochs  how often training sees each image
     seed    of the images' order
     """
-    if epochs < 1:
-        raise UsageError(f"epochs is {epochs}, expected 1 or more")
+    at_least_one(epochs=epochs)
     if is_linear(net):
         return _looked_at(net, photos)
     if photos is not None:

@@ -35,10 +35,11 @@ from itertools import product
 
 import numpy as np
 
-from ..errors import MinicnnError, UsageError
+from ..errors import MinicnnError
 from ..train.adversarial import pixel_range
 from .ascent import Ascent
 from .colour import channel_order, limit_of, signed, signed_rgb
+from .counts import at_least_one
 from .image import check_finite, contrast, deprocess
 from .objectives import find_objective
 from .progress import bar, kept_when_interrupted
@@ -97,9 +98,7 @@ def maximise(
                 30 and more a film
     seed        of the first picture's noise and moves
     """
-    for name, value in (("seeds", seeds), ("frames", frames)):
-        if value < 1:
-            raise UsageError(f"{name} is {value}, expected 1 or more")
+    at_least_one(seeds=seeds, frames=frames)
     changes = {"steps": steps, "rate": rate, "space": space, "start": start, "penalty": penalty, "variation": variation}
     changes |= {"decay": decay, "blur": blur, "blur_every": blur_every, "clip_norm": clip_norm}
     changes |= {"clip_contribution": clip_contribution, "jitter": jitter, "zoom": zoom, "turn": turn}

@@ -33,6 +33,7 @@ from ..errors import MinicnnError, UsageError
 from ..kernels.errors import ShapeError
 from ..kernels.shapes import show
 from .code_stream import as_seen, code_of, code_unit, read, stream, thumbnail
+from .counts import at_least_one
 from .image import check_finite, contrast, require_meta
 from .inputs import Images, Pictures
 from .progress import kept_when_interrupted
@@ -94,9 +95,7 @@ def neighbours(
 
 
 def _check(pictures, count, rows):
-    for name, value in (("count", count), ("rows", rows)):
-        if value < 1:
-            raise UsageError(f"{name} is {value}, expected 1 or more")
+    at_least_one(count=count, rows=rows)
     if len(pictures) < 2:
         raise UsageError(f"neighbours among {len(pictures)} picture: give at least 2")
 

@@ -41,6 +41,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import UsageError
+from .counts import at_least_one
 from .covering import filling, square
 from .cut import has_positions
 from .image import check_finite
@@ -110,9 +111,7 @@ def _sizes(shape, size, stride, batch):
     stride = stride or max(1, size // 3)
     if not 1 <= size <= min(shape):
         raise UsageError(f"size is {size}, expected 1 to {min(shape)}, the image's shorter side")
-    for name, value in (("stride", stride), ("batch", batch)):
-        if value < 1:
-            raise UsageError(f"{name} is {value}, expected 1 or more")
+    at_least_one(stride=stride, batch=batch)
     return size, stride
 
 

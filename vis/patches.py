@@ -39,6 +39,7 @@ import numpy as np
 
 from .. import extras
 from ..errors import MinicnnError, UsageError
+from .counts import at_least_one
 from .crop_boxes import CropBoxes
 from .fields import shapes_of
 from .image import require_meta
@@ -97,9 +98,7 @@ def patches(
     scheduler  the address of a Dask cluster, "tcp://host:8786"
     executor   any `concurrent.futures.Executor`; processes are to be started by the method spawn
     """
-    for name, value in (("top", top), ("batch", batch)):
-        if value < 1:
-            raise UsageError(f"{name} is {value}, expected 1 or more")
+    at_least_one(top=top, batch=batch)
     require_meta(net.meta)
     pictures, unit, size = Pictures.of(pictures), find_unit(net, unit), net.meta.input_size
     layer, shape = unit.layer, shapes_of(net.upto(unit.layer), size)[unit.layer]

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import UsageError
 from ..kernels.errors import ShapeError
 from ..kernels.shapes import check_float, show
+from .counts import at_least_one
 
 
 def octave_sizes(H, W, octaves, ratio, least=1):
@@ -22,8 +23,7 @@ def octave_sizes(H, W, octaves, ratio, least=1):
     least    sizes whose shorter side is below it are left out; the full size stays, whatever it is
     Raises UsageError for other numbers.
     """
-    if octaves < 1:
-        raise UsageError(f"octaves is {octaves}, expected 1 or more")
+    at_least_one(octaves=octaves)
     if not 1 < ratio < math.inf:
         raise UsageError(f"the octaves' ratio is {ratio}, expected a number above 1")
     if min(H, W) < 1:

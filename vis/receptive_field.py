@@ -31,6 +31,7 @@ from PIL import Image, ImageDraw
 
 from ..errors import UsageError
 from .colour import absolute, limit_of
+from .counts import at_least_one
 from .fields import field, hull, reach, shapes_of
 from .image import deprocess, preprocess_whole
 from .passes import look, on_device, to_host, walk
@@ -50,9 +51,7 @@ def receptive_field(net, unit, x=None, images: int = 4, batch: int = 16, seed: i
     batch   occluded pictures that are run at once
     seed    of the noise
     """
-    for name, value in (("images", images), ("batch", batch)):
-        if value < 1:
-            raise UsageError(f"{name} is {value}, expected 1 or more")
+    at_least_one(images=images, batch=batch)
     unit, rng, is_noise = find_unit(net, unit), np.random.default_rng(seed), x is None
     if is_noise:
         x = _noise(net, images, rng)

@@ -34,6 +34,7 @@ from PIL import Image, ImageDraw
 from ..errors import UsageError
 from ..extras import load
 from .colour import absolute, limit_of
+from .counts import at_least_one
 from .image import deprocess
 from .regularisers import blur
 from .saliency import saliency
@@ -65,8 +66,7 @@ def segment(
     """
     if not 0 <= background < foreground < 1:
         raise UsageError(f"background {background}, foreground {foreground}: expected 0 <= background < foreground < 1")
-    if rounds < 1:
-        raise UsageError(f"rounds is {rounds}, expected 1 or more")
+    at_least_one(rounds=rounds)
     maps = saliency(net, x, unit)
     pixels = deprocess(x, net.meta)
     smoothed = blur(maps[:, None].astype(np.float64), smooth)[:, 0]

@@ -20,8 +20,9 @@ import numpy as np
 
 from ..errors import UsageError
 from .colour import absolute, limit_of
-from .passes import look, on_device, walk
-from .progress import bar, kept_when_interrupted
+from .counts import at_least_one
+from .mean_gradient import mean_gradient
+from .passes import look
 from .tiles import grid
 from .units import find_unit, unit_title
 
@@ -33,20 +34,16 @@ def smooth_grad(net, x, unit, samples: int = 50, noise: float = 0.15, seed: int 
     noise    its standard deviation, in parts of each image's range from the lowest to the highest value, >= 0
     seed     of the noise
     """
-    if samples < 1 or not 0 <= noise < float("inf"):
-        raise UsageError(f"samples is {samples}, noise {noise}: expected 1 or more, and a number >= 0")
+    at_least_one(samples=samples)
+    if not 0 <= noise < float("inf"):
+        raise UsageError(f"noise is {noise}, expected a number >= 0")
     unit = find_unit(net, unit)
     _, dout = look(net, x, unit)
     rng = np.random.default_rng(seed)
     size = noise * np.ptp(x, axis=(1, 2, 3), keepdims=True)
-    total, done = np.zeros(x.shape), 0
-    with kept_when_interrupted("smooth_grad"):
-        for _ in bar(samples, "smooth_grad", progress):
-            noisy = (x + size * rng.standard_normal(x.shape)).astype(x.dtype)
-            _, tape = net.forward(on_device(net, noisy), until=unit.layer, once=True)
-            total += walk(net, tape, dout, None)
-            done += 1
-    return (total / max(done, 1)).astype(x.dtype)
+    noisy = ((x + size * rng.standard_normal(x.shape)).astype(x.dtype) for _ in range(samples))
+    mean = mean_gradient(net, unit, dout, noisy, samples, "smooth_grad", progress)
+    return np.broadcast_to(mean, x.shape).astype(x.dtype)
 
 
 def picture(result, net, x=None, unit=None):

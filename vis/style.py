@@ -46,6 +46,7 @@ from PIL import Image
 
 from ..errors import UsageError
 from .canvas import Canvas
+from .counts import at_least_one
 from .descent import adam, lbfgs
 from .image import check_finite, deprocess
 from .inputs import Images, each_image
@@ -154,8 +155,7 @@ def _check(net, style_weight, variation, steps, rate, **chosen):
     for name, value in (("style_weight", style_weight), ("variation", variation)):
         if not 0 <= value < float("inf"):
             raise UsageError(f"{name} is {value}, expected a number of 0 or more")
-    if steps < 1:
-        raise UsageError(f"steps is {steps}, expected 1 or more")
+    at_least_one(steps=steps)
     if not 0 < rate < float("inf"):
         raise UsageError(f"rate is {rate}, expected a number above 0")
 

@@ -42,6 +42,7 @@ from ..errors import MinicnnError, UsageError
 from .code_stream import as_seen, code_unit
 from .codes import codes as codes_of
 from .colour import signed
+from .counts import at_least_one
 from .inputs import Pictures
 from .progress import kept_when_interrupted
 from .snap import snap
@@ -79,8 +80,7 @@ def tsne(
     """
     pictures = Pictures.of(pictures)
     descent = extras.load("sklearn.manifold", "analysis")  # before the long work, not after it
-    if not perplexity >= 1:
-        raise UsageError(f"perplexity is {perplexity}, expected 1 or more")
+    at_least_one(perplexity=perplexity)
     _check_enough(len(pictures), perplexity)
     found = codes_of(net, pictures, unit, spatial, batch, progress)
     codes = found.codes.astype(np.float64)

@@ -78,7 +78,7 @@ def pixel_range(net, size=None):
     """
     meta = net.meta
     if meta is None:
-        raise MinicnnError("this net does not say where black and white are in its input: it has no meta")
+        raise MinicnnError("this net has no meta, so it does not say where black and white are in its input")
     mean, std = (np.float64(values).reshape(1, -1, 1, 1) for values in (meta.mean, meta.std))
     if meta.mean_image is not None and size == meta.input_size:
         mean = meta.mean_image.values[None].astype(np.float64)

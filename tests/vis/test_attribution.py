@@ -268,7 +268,7 @@ def test_options_that_make_no_sense():
     net, x = _linear()
     for method, options, message in (
         (smooth_grad, {"samples": 0}, "samples is 0"),
-        (smooth_grad, {"noise": -1.0}, "noise -1.0"),
+        (smooth_grad, {"noise": -1.0}, "noise is -1.0"),
         (integrated_gradients, {"steps": 0}, "steps is 0"),
         (integrated_gradients, {"baseline": "grey"}, "not 'grey'"),
     ):
