@@ -52,9 +52,9 @@ def find_weights(model):
         raise UnknownNameError("net", model, known) from None
 
 
-def load_net(args):
-    """(net, path) of args.model."""
-    path = find_weights(args.model)
+def open_net(model):
+    """(net, path) of a name or a path; raises as `find_weights` does."""
+    path = find_weights(model)
     net = store.load(path)
     log.info("net: %s from %s", net.meta.architecture if net.meta else "unnamed", path)
     return net, path

@@ -6,7 +6,8 @@ net = "cifar_vgg"                of the zoo; or start = "squeezenet1_1", weights
 seed = 0
 epochs = 20
 batch = 128
-clip, patience, frozen           as in `Trainer`, if wanted
+clip, patience, frozen,
+save_every                       as in `Trainer`, if wanted
 half = true                      store weights as float16
 
 [input]                          what of the net's preprocessing (`minicnn.meta.Meta`) is to be other, if anything
@@ -15,6 +16,7 @@ std = [0.3081]
 [data]
 set = "cifar10"                  see `sets.open_set`; folder and size as there
 folder = "cifar10"               inside the folder that holds all data
+damaged = "skip"                 pictures that cannot be read, where they are not to be refused
 held_out = 1000                  pictures of the training part that are kept for validation, if any
 items = 10000                    pictures an epoch, where they have no end
 augment = [{ name = "random_crop", pad = 4 }, { name = "flip" }]     functions of augment.py, in this order
@@ -56,7 +58,7 @@ except ImportError:  # Python 3.10
 
 _TOP = ("name", "net", "start", "seed", "epochs", "batch", "clip", "patience", "frozen", "save_every", "half")
 _SECTIONS = ("input", "data", "optimiser", "schedule", "attack", "validation_attack")
-_DATA = ("set", "folder", "size", "held_out", "items", "augment")
+_DATA = ("set", "folder", "size", "damaged", "held_out", "items", "augment")
 _NEEDED = ("name", "epochs", "batch", "data", "optimiser", "schedule")
 
 
@@ -92,7 +94,7 @@ def trainer_of(recipe, data_folder=None, folder=None, progress=True):
     """
     spec, seed = recipe["data"], recipe["seed"]
     place = Path(data_folder or ".") / spec["folder"] if "folder" in spec else data_folder
-    data, classes = open_set(spec.get("set"), place, "train", spec.get("size"), seed)
+    data, classes = open_set(spec.get("set"), place, "train", spec.get("size"), seed, spec.get("damaged", "refuse"))
     validation = None
     if "held_out" in spec:
         data, validation = hold_out(data, spec["held_out"], seed)

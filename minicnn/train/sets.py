@@ -1,5 +1,7 @@
 """The data sets that a recipe or a command names."""
 
+from pathlib import Path
+
 import numpy as np
 
 from ..errors import UnknownNameError, UsageError
@@ -36,7 +38,8 @@ def open_set(name, folder, part="train", size=None, seed=0, damaged="refuse"):
         images, labels, classes = read_cifar10(folder, part)
         return Arrays(images, labels), classes
     if name == "folders":
-        place = folder / part if (folder / part).is_dir() else folder / f"{part}.zip"
+        place = Path(folder, part)
+        place = place if place.is_dir() else place.with_name(f"{part}.zip")
         data = Folders(place, size, damaged)
         return data, data.classes
     raise UnknownNameError("data set", name, ("mnist", "cifar10", "folders", "shapes"))

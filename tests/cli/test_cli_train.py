@@ -153,6 +153,34 @@ def test_eval_under_attack_is_worse(nets, tmp_path, capsys):
     assert "under an attack of 4/255 in 20 steps" in capsys.readouterr().out
 
 
+def test_a_damaged_picture_stops_training_and_eval_or_is_skipped(tmp_path, capsys):
+    for part, classes in (("train", "ab"), ("test", "ab")):
+        for name in classes:
+            (tmp_path / part / name).mkdir(parents=True)
+            for i in range(3):
+                Image.new("RGB", (64, 64), (80 * i, 0, 255 * (name == "a"))).save(tmp_path / part / name / f"{i}.png")
+        (tmp_path / part / "a" / "1.png").write_bytes(b"no picture")
+    text = """
+        name = "two"\nnet = "shapes_vgg"\nepochs = 1\nbatch = 3
+        [data]\nset = "folders"\nsize = 64\n%s
+        [optimiser]\nname = "SGD"
+        [schedule]\nname = "Constant"\nrate = 0.01
+    """
+    recipe = tmp_path / "two.toml"
+    recipe.write_text(text % "")
+    assert _train(recipe, tmp_path / "refused", "--data", str(tmp_path)) == 4
+    assert "a/1.png" in capsys.readouterr().err
+    recipe.write_text(text % 'damaged = "skip"')
+    assert _train(recipe, tmp_path / "run", "--data", str(tmp_path)) == 0
+    assert "skipped: " in capsys.readouterr().err
+    words = [str(tmp_path / "run" / "two.safetensors"), "--set", "folders", "--data", str(tmp_path), "--json"]
+    assert _eval(tmp_path / "no", *words) == 4
+    assert "a/1.png" in capsys.readouterr().err
+    assert _eval(tmp_path / "yes", *words, "--damaged", "skip") == 0
+    printed, err = capsys.readouterr()
+    assert json.loads(printed)["images"] == 5 and "a/1.png" in err
+
+
 def test_eval_of_a_net_with_other_classes(tmp_path, capsys):
     assert _eval(tmp_path / "out", "mnist-lenet", "--set", "shapes", "--items", 4, "--size", 28) == 2
     assert "mnist-lenet knows 10 classes (0, 1, 2, ...), the data have 10 (arrow" in capsys.readouterr().err

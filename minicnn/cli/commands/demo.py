@@ -24,15 +24,14 @@ def add_arguments(parser):
 
 
 def run(args):
-    from ...weights.store import load
     from ..gallery import classes, digits, page, photo, shapes, timings
     from ..gradients import all_ok, as_table, check
     from ..record import Record
-    from ..session import backend, find_weights
+    from ..session import backend, find_weights, open_net
 
     say = _Steps(quiet=args.quiet, count=7 if args.photo else 6)
     with backend(args) as name:
-        nets = {net: load(find_weights(net)) for net in _NETS}
+        nets = {net: open_net(net)[0] for net in _NETS}
         record = Record(args, name, find_weights(args.model))
         say.step(f"Checking hand-written gradients against differences ({name} backend, float64)")
         with record.step("gradient check"):
@@ -60,7 +59,7 @@ def run(args):
         show("classes", classes.sections(nets["cifar10"], nets["cifar10-robust"]))
         if args.photo:
             say.step(f"Looking at {args.photo}")
-            show("photo", [("photo", photo.section(args.photo, lambda net: load(find_weights(net))))])
+            show("photo", [("photo", photo.section(args.photo, lambda net: open_net(net)[0]))])
         say.step("Timing the nets")
         with record.step("timings"):
             parts.append(timings.section(nets))

@@ -21,6 +21,7 @@ def add_arguments(parser):
     parser.add_argument("--part", metavar="PART", default="test", help="train or test; default test")
     parser.add_argument("--items", metavar="N", type=int, help="only so many pictures, spread over all; shapes 10000")
     parser.add_argument("--size", metavar="PIXELS", type=int, help="of the pictures of folders; default the net's")
+    parser.add_argument("--damaged", choices=("refuse", "skip"), default="refuse", help="folders' unreadable pictures")
     parser.add_argument("--batch", metavar="N", type=int, default=200, help="images at a time; default 200")
     parser.add_argument("--eps", metavar="E", type=float, help="attack: the most that a pixel moves, in 255ths")
     parser.add_argument("--steps", metavar="N", type=int, default=20, help="of the attack; default 20")
@@ -38,13 +39,13 @@ def run(args):
     from ...train.evaluate import evaluate
     from ..output import table
     from ..record import Record
-    from ..session import backend, find_weights
+    from ..session import backend, open_net
 
     with backend(args) as name:
-        nets = [_load(model) for model in args.nets]
+        nets, paths = zip(*map(open_net, args.nets))
         loader, classes = _loader(args, nets[0])
         _check_classes(args.nets, nets, classes)
-        record = Record(args, name, find_weights(args.nets[0]))
+        record = Record(args, name, paths[0])
         attack = _attack(args)
         batches = tqdm(loader, total=len(loader), desc="eval", unit="batch", disable=True if args.quiet else None)
         with record.step("eval"):
@@ -70,13 +71,6 @@ def run(args):
     return 0
 
 
-def _load(model):
-    from ...weights.store import load
-    from ..session import find_weights
-
-    return load(find_weights(model))
-
-
 def _loader(args, net):
     """(a Loader in the data's order, the names of its classes)."""
     from pathlib import Path
@@ -90,7 +84,7 @@ def _loader(args, net):
     require_meta(net.meta)
     size = args.size or net.meta.input_size[1]
     folder = Path(args.data) if args.data else None
-    data, classes = open_set(args.set, folder, args.part, size, args.seed)
+    data, classes = open_set(args.set, folder, args.part, size, args.seed, args.damaged)
     if args.set == "shapes":
         data = Subset(data, range(args.items or 10_000))
     elif args.items and args.items < len(data):

@@ -22,10 +22,10 @@ def add_arguments(parser):
 
 
 def run(args):
-    from ..session import backend, describe, load_net, log, read_batch
+    from ..session import backend, describe, log, open_net, read_batch
 
     with backend(args) as name:
-        net, path = load_net(args)
+        net, path = open_net(args.model)
         log.info("preprocessing: %s", describe(net.meta))
         found = [_top(net, read_batch([image], net)) for image in args.images]
     if args.json:

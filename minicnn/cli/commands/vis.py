@@ -82,7 +82,7 @@ def run(args):
     from ... import vis
     from ...vis.film_file import check_film, save_film
     from ..record import Record
-    from ..session import backend, load_net, stopped_early
+    from ..session import backend, open_net, stopped_early
 
     name, method = args.subcommand, read_method(args.subcommand)
     film = getattr(args, "film", None)
@@ -93,7 +93,7 @@ def run(args):
             raise UsageError("a film of one frame does not move: give --frames, for instance --frames 30")
     module = vis.METHODS[name]
     with backend(args) as backend_name:
-        net, path = load_net(args)
+        net, path = open_net(args.model)
         record = Record(args, backend_name, path)
         given, options = _inputs(args, method, net), _options(args, method)
         with stopped_early() as stopped, record.step(name):

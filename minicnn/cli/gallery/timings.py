@@ -1,15 +1,13 @@
 """How long the nets that ship take on this machine, measured now."""
 
-import time
-from statistics import median
-
 import numpy as np
 
 from ... import kernels
+from ...benchmarks.timing import interleaved
 from ..output import table
 from .page import Section
 
-_RUNS, _BATCH = 7, 64
+_RUNS, _BATCH = 5, 64
 
 
 def section(nets):
@@ -20,7 +18,7 @@ def section(nets):
     rows = [(name, *map("{:.2f} ms".format, _single(net)), f"{_many(net):.0f}") for name, net in nets.items()]
     return Section(
         "How long it takes",
-        f"Medians of {_RUNS} runs after one that is not counted, on {kernels.threads()} threads of the backend "
+        f"Medians of {_RUNS} runs, each after one that is not counted, on {kernels.threads()} threads of the backend "
         f"{kernels.name_of(kernels.current())}; `minicnn bench nets` compares whole nets with PyTorch.",
         table(("net", "forward", "image gradient", f"images/s in batches of {_BATCH}"), rows),
     )
@@ -33,18 +31,9 @@ def _single(net):
         scores, tape = net.forward(x, until=net.scores, once=True)
         net.backward(np.ones_like(scores), tape, params=False)
 
-    return 1e3 * _seconds(lambda: net(x)), 1e3 * _seconds(gradient)
+    return tuple(1e3 * seconds for seconds in interleaved([lambda: net(x), gradient], seconds=0, least=_RUNS))
 
 
 def _many(net):
     x = np.random.default_rng(0).standard_normal((_BATCH, *net.meta.input_size), np.float32)
-    return _BATCH / _seconds(lambda: net(x))
-
-
-def _seconds(run):
-    times = []
-    for _ in range(1 + _RUNS):
-        begin = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - begin)
-    return median(times[1:])
+    return _BATCH / interleaved([lambda: net(x)], seconds=0, least=_RUNS)[0]
