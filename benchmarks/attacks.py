@@ -19,8 +19,8 @@ from ..files import write_whole
 from ..train.standardise import standardise
 from ..vis.fool import distortion, fool
 from ..vis.image import deprocess, preprocess, read_image
-from ..vis.predictions import percent
-from ..vis.unit_box import class_scores
+from ..vis.pictures.predictions import percent
+from ..vis.search.unit_box import class_scores
 from ..weights import convert, store
 
 ATTACKS = {

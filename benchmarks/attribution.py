@@ -28,8 +28,8 @@ from .. import load, vis
 from ..errors import MinicnnError
 from ..train.shapes import Shapes
 from ..train.standardise import standardise
-from ..vis.composites import COMPOSITES
-from ..vis.heat import enlarged
+from ..vis.pictures.heat import enlarged
+from ..vis.shares.composites import COMPOSITES
 
 SEED = 1_000_003  # of the shapes: no training takes it
 

@@ -19,11 +19,11 @@ from ..font import load_font
 from ..layers.softmax import softmax_forward
 from ..train.shapes import Shapes
 from ..train.standardise import standardise
-from ..vis.colour import channel_order, limit_of, show_gradient, signed, signed_rgb
-from ..vis.heat import enlarged, overlay
 from ..vis.image import deprocess, save_png
-from ..vis.predictions import captions
-from ..vis.tiles import grid
+from ..vis.pictures.colour import channel_order, limit_of, show_gradient, signed, signed_rgb
+from ..vis.pictures.heat import enlarged, overlay
+from ..vis.pictures.predictions import captions
+from ..vis.pictures.tiles import grid
 from ..vis.units import find_class
 
 _COLUMNS, _TILE = 8, 120

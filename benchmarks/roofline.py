@@ -8,7 +8,7 @@ import math
 
 from PIL import Image, ImageDraw
 
-from ..vis.tiles import load_font
+from ..vis.pictures.tiles import load_font
 
 _SIZE = 1080, 680
 _PLOT = 100, 70, 700, 590  # left, top, right, bottom

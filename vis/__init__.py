@@ -35,8 +35,12 @@ A library that not everybody has is imported when it is used, `extras.load("scip
 
 A method that takes long keeps its result so far when interrupted, returns it and warns with `progress.StoppedEarly`.
 
-`METHODS` has all of them, {name: module}, found by looking into this folder; the functions are here by name. The other
-modules are helpers: rules, units, passes, inputs, image, colour, tiles, film_file, progress and more.
+`METHODS` has all of them, {name: module}, found by looking into this folder; the functions are here by name. Beside
+them stands what most of them use (rules, units, passes, inputs, image, progress); the rest by family:
+
+    search      images worked out step by step      attacks, evolution   what fools a net
+    shares      relevance, layer by layer           scanning             many pictures, and what a unit sees of each
+    pictures    colours, tiles, films               nets                 descriptors and classifiers as nets
 """
 
 from importlib import import_module

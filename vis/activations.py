@@ -20,9 +20,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import UsageError
-from .colour import absolute, limit_of, signed
 from .passes import look, to_host
-from .tiles import grid
+from .pictures.colour import absolute, limit_of, signed
+from .pictures.tiles import grid
 from .units import find_unit, unit_title
 
 

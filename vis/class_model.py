@@ -26,13 +26,13 @@ Simonyan, Vedaldi & Zisserman, Deep Inside Convolutional Networks, ICLR workshop
 import numpy as np
 
 from ..errors import MinicnnError, UsageError
-from .colour import channel_order, show_gradient
 from .counts import at_least_one
 from .image import contrast
 from .passes import look, walk
+from .pictures.colour import channel_order, show_gradient
+from .pictures.tiles import grid
 from .progress import bar, kept_when_interrupted
 from .rules import RULES
-from .tiles import grid
 from .units import find_unit, unit_title
 
 

@@ -31,12 +31,12 @@ import numpy as np
 from PIL import Image
 
 from ..errors import MinicnnError
-from .code_stream import as_seen, code_unit, stream
-from .colour import absolute, limit_of, signed
 from .inputs import Pictures
+from .pictures.colour import absolute, limit_of, signed
+from .pictures.seriation import column_order, cosines, row_order
+from .pictures.tiles import grid
 from .progress import kept_when_interrupted
-from .seriation import column_order, cosines, row_order
-from .tiles import grid
+from .scanning.code_stream import as_seen, code_unit, stream
 from .units import unit_title
 
 _MOST_ROWS, _MOST_COLUMNS, _HEIGHT, _WIDTH, _GAP = 64, 400, 1536, 800, 6

@@ -22,13 +22,13 @@ import math
 import numpy as np
 
 from ..errors import UnknownNameError
-from .colour import channel_order, limit_of, show_gradient, signed
 from .image import deprocess
 from .passes import look
-from .relevance import without_batch_norm
-from .tiles import grid
+from .pictures.colour import channel_order, limit_of, show_gradient, signed
+from .pictures.tiles import grid
+from .shares.relevance import without_batch_norm
+from .shares.walks import SIGNED, WALKS, walk_by_name
 from .units import find_unit, unit_title
-from .walks import SIGNED, WALKS, walk_by_name
 
 _MOST_COLUMNS = 7
 

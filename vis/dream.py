@@ -47,16 +47,16 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UsageError
-from .dream_objectives import features_of, guided, squared
-from .dreamer import Dream, Dreamer
 from .image import check_finite, contrast, deprocess
 from .inputs import Images, each_image
-from .jitter import warp
 from .passes import on_device, to_host
+from .pictures.tiles import grid
 from .progress import bar, kept_when_interrupted
-from .pyramid import octave_sizes, resize
-from .tiles import grid
-from .unit_box import UnitBox
+from .search.dream_objectives import features_of, guided, squared
+from .search.dreamer import Dream, Dreamer
+from .search.jitter import warp
+from .search.pyramid import octave_sizes, resize
+from .search.unit_box import UnitBox
 from .units import find_unit, unit_title
 
 SIZE = 1024

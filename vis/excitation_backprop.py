@@ -25,12 +25,12 @@ import numpy as np
 
 from .. import layers
 from ..errors import UsageError
-from .composites import excitation_rules
-from .cut import choose, has_positions
-from .heat import enlarged, heat_picture
-from .lrp_rules import excitation
 from .passes import look, to_host
-from .relevance import without_batch_norm
+from .pictures.heat import enlarged, heat_picture
+from .shares.composites import excitation_rules
+from .shares.cut import choose, has_positions
+from .shares.lrp_rules import excitation
+from .shares.relevance import without_batch_norm
 from .units import find_unit, unit_title
 
 _POOLS = (layers.MaxPool2d, layers.AvgPool2d)

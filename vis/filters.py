@@ -17,9 +17,9 @@ import math
 import numpy as np
 
 from ..errors import UsageError
-from .colour import channel_order, limit_of, signed_rgb
 from .passes import to_host
-from .tiles import grid
+from .pictures.colour import channel_order, limit_of, signed_rgb
+from .pictures.tiles import grid
 from .units import find_unit
 
 _MOST_PIXELS = 4_000_000

@@ -43,16 +43,16 @@ import numpy as np
 from ..errors import UsageError
 from ..kernels.errors import DTypeError
 from ..train.adversarial import Attack
-from .colour import channel_order, signed_rgb
+from .attacks.deepfool import nearest_boundary
+from .attacks.pgd_l2 import climb_in_ball
+from .attacks.szegedy import smaller_distortions
 from .counts import at_least_one
-from .deepfool import nearest_boundary
 from .image import deprocess, require_meta
-from .pgd_l2 import climb_in_ball
-from .predictions import captions
+from .pictures.colour import channel_order, signed_rgb
+from .pictures.predictions import captions
+from .pictures.tiles import grid
 from .progress import bar, kept_when_interrupted
-from .szegedy import smaller_distortions
-from .tiles import grid
-from .unit_box import UnitBox, check_pictures, class_scores, find_target
+from .search.unit_box import UnitBox, check_pictures, class_scores, find_target
 
 BATCH = 8  # images that are attacked at once
 

@@ -34,14 +34,14 @@ import numpy as np
 from ..errors import UsageError
 from ..train.standardise import standardise
 from .counts import at_least_one
-from .cppn import Cppn
-from .direct import Direct
+from .evolution.cppn import Cppn
+from .evolution.direct import Direct
+from .evolution.map_elites import evolve
 from .image import deprocess, require_meta
-from .map_elites import evolve
-from .predictions import captions
+from .pictures.predictions import captions
+from .pictures.tiles import grid
 from .progress import bar, kept_when_interrupted
-from .tiles import grid
-from .unit_box import UnitBox, class_scores, find_target, log_loss, softmax
+from .search.unit_box import UnitBox, class_scores, find_target, log_loss, softmax
 
 ENCODINGS = {"direct": Direct, "cppn": Cppn}
 NOISE = 1 / 255  # standard deviation of the start

@@ -22,9 +22,9 @@ import numpy as np
 
 from .. import layers
 from ..errors import UsageError
-from .cut import choose, has_positions
-from .heat import enlarged, heat_picture
 from .passes import look, to_host
+from .pictures.heat import enlarged, heat_picture
+from .shares.cut import choose, has_positions
 from .units import find_unit, unit_title
 
 _NO_FEATURES = (

@@ -17,7 +17,7 @@ Shrikumar, Greenside, Shcherbina & Kundaje, Not just a black box, arXiv 1605.017
 """
 
 from .gradient import gradient
-from .heat import signed_picture
+from .pictures.heat import signed_picture
 from .units import find_unit, unit_title
 
 

@@ -15,10 +15,10 @@ which pixels the unit's value is made of.
 Simonyan, Vedaldi & Zisserman, ICLR workshop 2014, section 3.
 """
 
-from .colour import channel_order, show_gradient
 from .passes import look, walk
+from .pictures.colour import channel_order, show_gradient
+from .pictures.tiles import grid
 from .rules import RULES
-from .tiles import grid
 from .units import find_unit, unit_title
 
 

@@ -17,7 +17,7 @@ Selvaraju, Cogswell, Das, Vedantam, Parikh & Batra, Grad-CAM, ICCV 2017, section
 from .grad_cam import grad_cam
 from .gradient import picture
 from .guided_backprop import guided_backprop
-from .heat import enlarged
+from .pictures.heat import enlarged
 
 __all__ = ["guided_grad_cam", "picture"]
 

@@ -44,12 +44,12 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UsageError
-from .hog_glyphs import glyphs
-from .hog_layers import OrientationBins, hog_net, votes_between_bins
 from .image import deprocess
 from .inputs import Images
 from .invert import invert
-from .tiles import enlarge, grid
+from .nets.hog_layers import OrientationBins, hog_net, votes_between_bins
+from .pictures.hog_glyphs import glyphs
+from .pictures.tiles import enlarge, grid
 
 _VARIATION, _RATE = 0.066, 0.05  # the paper's lambda_V of 50; HOG bears a high rate
 _TWINS_RATE = 0.0005

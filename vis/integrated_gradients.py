@@ -23,9 +23,9 @@ import numpy as np
 from ..errors import UsageError
 from ..train.adversarial import pixel_range
 from .counts import at_least_one
-from .heat import signed_picture
 from .mean_gradient import mean_gradient
 from .passes import look
+from .pictures.heat import signed_picture
 from .units import find_unit, unit_title
 
 

@@ -45,10 +45,10 @@ import numpy as np
 from ..errors import UsageError
 from ..kernels.shapes import check_same
 from ..layers.checks import check_number, check_sizes
-from .code_descent import USUAL, Code, Descent, Terms
 from .image import contrast, deprocess
+from .pictures.tiles import grid
 from .progress import bar, kept_when_interrupted
-from .tiles import grid
+from .search.code_descent import USUAL, Code, Descent, Terms
 from .units import Unit, find_unit
 
 VARIATIONS = 2.1, 0.66, 0.21

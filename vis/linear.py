@@ -43,14 +43,14 @@ from PIL import Image, ImageDraw
 from ..errors import UsageError
 from ..train.cifar10 import read_cifar10
 from ..train.standardise import standardise
-from .colour import channel_order, show_gradient
 from .counts import at_least_one
 from .image import deprocess
 from .inputs import Images
-from .predictions import class_name, percent
-from .softmax_pixels import accuracy, is_linear, train_softmax
-from .tiles import grid, load_font
-from .unit_box import UnitBox
+from .nets.softmax_pixels import accuracy, is_linear, train_softmax
+from .pictures.colour import channel_order, show_gradient
+from .pictures.predictions import class_name, percent
+from .pictures.tiles import grid, load_font
+from .search.unit_box import UnitBox
 
 EXAMPLE = ((2, -1, 3, -2, 2, 2, 1, -4, 5, 1), (-1, -1, 1, -1, 1, -1, 1, 1, -1, 1))  # x, w
 MOVE = 0.5

@@ -33,10 +33,10 @@ Bach et al., PLoS ONE 10(7), 2015; Montavon et al., in: Explainable AI, Springer
 """
 
 from ..errors import UsageError
-from .heat import signed_picture
-from .kept_picture import kept_picture
 from .passes import look
-from .relevance import share, without_batch_norm
+from .pictures.heat import signed_picture
+from .pictures.kept_picture import kept_picture
+from .shares.relevance import share, without_batch_norm
 from .units import find_unit, unit_title
 
 

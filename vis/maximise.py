@@ -12,7 +12,7 @@ recipe is a prior of another paper:
     olah                  waves scaled by 1/f in decorrelated colours, seen through shifts, scales and turns
     robust                no prior but black and white: for nets that adversarial training has taught to see
 
-Their numbers and sources stand in vis/recipes.py; any of them can be changed. The images are in units of their
+Their numbers and sources stand in vis/search/recipes.py; any of them can be changed. The images are in units of their
 contrast: between black and white lies 1 whatever the net's preprocessing. Ctrl-C keeps the images so far.
 
 unit  what to look at; several with ";" between them, or a list
@@ -28,7 +28,7 @@ the scale ends at the last image's 99.5 % quantile.
 Caveat: it shows one of many images that the unit responds to, not those that it meets. What all recipes and seeds have
 in common is the unit's; the style is the recipe's. A unit that responds to several things shows their mixture.
 Erhan, Bengio, Courville & Vincent, Visualizing Higher-Layer Features of a Deep Network, 2009; Simonyan et al. 2014;
-Yosinski et al. 2015; Olah et al. 2017 (see vis/recipes.py)
+Yosinski et al. 2015; Olah et al. 2017 (see vis/search/recipes.py)
 """
 
 from itertools import product
@@ -37,14 +37,14 @@ import numpy as np
 
 from ..errors import MinicnnError
 from ..train.adversarial import pixel_range
-from .ascent import Ascent
-from .colour import channel_order, limit_of, signed, signed_rgb
 from .counts import at_least_one
 from .image import check_finite, contrast, deprocess
-from .objectives import find_objective
+from .pictures.colour import channel_order, limit_of, signed, signed_rgb
+from .pictures.tiles import grid
 from .progress import bar, kept_when_interrupted
-from .recipes import find_recipe
-from .tiles import grid
+from .search.ascent import Ascent
+from .search.objectives import find_objective
+from .search.recipes import find_recipe
 from .units import find_unit, unit_title
 
 _PALE = 0.3  # of the contrast: an image that stays so near to the mean colour is shown on a scale of its own
@@ -77,7 +77,7 @@ def maximise(
 ):
     """What a unit looks for, {label: (K, C, H, W), preprocessed}.
 
-    recipe      one of vis/recipes.py, or several with "," between them
+    recipe      one of vis/search/recipes.py, or several with "," between them
     objective   mean, strongest or norm; the usual one of the unit unless given
     steps       how often the image is improved; as all that follows, -1 or "" is what the recipe says
     rate        how far each step goes

@@ -32,12 +32,12 @@ import numpy as np
 from ..errors import MinicnnError, UsageError
 from ..kernels.errors import ShapeError
 from ..kernels.shapes import show
-from .code_stream import as_seen, code_of, code_unit, read, stream, thumbnail
 from .counts import at_least_one
 from .image import check_finite, contrast, require_meta
 from .inputs import Images, Pictures
+from .pictures.tiles import grid
 from .progress import kept_when_interrupted
-from .tiles import grid
+from .scanning.code_stream import as_seen, code_of, code_unit, read, stream, thumbnail
 from .units import unit_title
 
 _SIDE = 144  # of a tile in pixels

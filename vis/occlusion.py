@@ -42,13 +42,13 @@ import numpy as np
 
 from ..errors import UsageError
 from .counts import at_least_one
-from .covering import filling, square
-from .cut import has_positions
 from .image import check_finite
-from .occlusion_picture import draw
 from .passes import on_device, to_host
+from .pictures.occlusion_picture import draw
 from .progress import bar, kept_when_interrupted
-from .unit_box import find_target, softmax
+from .scanning.covering import filling, square
+from .search.unit_box import find_target, softmax
+from .shares.cut import has_positions
 from .units import find_unit
 
 

@@ -40,12 +40,12 @@ import numpy as np
 from .. import extras
 from ..errors import MinicnnError, UsageError
 from .counts import at_least_one
-from .crop_boxes import CropBoxes
-from .fields import shapes_of
 from .image import require_meta
 from .inputs import Pictures
-from .patch_styles import girshick, rows, springenberg, zeiler
-from .scan import again, scan
+from .pictures.patch_styles import girshick, rows, springenberg, zeiler
+from .scanning.crop_boxes import CropBoxes
+from .scanning.fields import shapes_of
+from .scanning.scan import again, scan
 from .units import find_unit
 
 

@@ -30,14 +30,14 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..errors import UsageError
-from .colour import absolute, limit_of
 from .counts import at_least_one
-from .fields import field, hull, reach, shapes_of
 from .image import deprocess, preprocess_whole
 from .passes import look, on_device, to_host, walk
+from .pictures.colour import absolute, limit_of
+from .pictures.tiles import grid
 from .progress import bar, kept_when_interrupted
 from .rules import RULES
-from .tiles import grid
+from .scanning.fields import field, hull, reach, shapes_of
 from .units import Unit, find_unit, unit_title
 
 _RED, _YELLOW = (255, 60, 60), (255, 220, 0)

@@ -15,9 +15,9 @@ Simonyan, Vedaldi & Zisserman, Deep Inside Convolutional Networks, ICLR workshop
 
 import numpy as np
 
-from .colour import absolute, limit_of
 from .gradient import gradient
-from .tiles import grid
+from .pictures.colour import absolute, limit_of
+from .pictures.tiles import grid
 from .units import find_unit, unit_title
 
 

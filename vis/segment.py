@@ -33,12 +33,12 @@ from PIL import Image, ImageDraw
 
 from ..errors import UsageError
 from ..extras import load
-from .colour import absolute, limit_of
 from .counts import at_least_one
 from .image import deprocess
-from .regularisers import blur
+from .pictures.colour import absolute, limit_of
+from .pictures.tiles import grid
 from .saliency import saliency
-from .tiles import grid
+from .search.regularisers import blur
 from .units import find_unit, unit_title
 
 _BOX = (255, 210, 0)

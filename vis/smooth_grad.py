@@ -19,11 +19,11 @@ Smilkov, Thorat, Kim, Viegas & Wattenberg, SmoothGrad, arXiv 1706.03825, 2017, s
 import numpy as np
 
 from ..errors import UsageError
-from .colour import absolute, limit_of
 from .counts import at_least_one
 from .mean_gradient import mean_gradient
 from .passes import look
-from .tiles import grid
+from .pictures.colour import absolute, limit_of
+from .pictures.tiles import grid
 from .units import find_unit, unit_title
 
 

@@ -45,17 +45,17 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UsageError
-from .canvas import Canvas
 from .counts import at_least_one
-from .descent import adam, lbfgs
 from .image import check_finite, deprocess
 from .inputs import Images, each_image
+from .pictures.tiles import grid
 from .progress import bar, kept_when_interrupted
-from .pyramid import octave_sizes
-from .several import Several
-from .style_layers import average_pooled, default_content, default_style, parse_layers, parse_number
-from .tiles import grid
-from .unit_box import UnitBox
+from .search.canvas import Canvas
+from .search.descent import adam, lbfgs
+from .search.pyramid import octave_sizes
+from .search.several import Several
+from .search.style_layers import average_pooled, default_content, default_style, parse_layers, parse_number
+from .search.unit_box import UnitBox
 
 SIZE = 512
 _LEAST = 64  # pixels of an octave's shorter side

@@ -39,14 +39,14 @@ from PIL import Image
 
 from .. import extras
 from ..errors import MinicnnError, UsageError
-from .code_stream import as_seen, code_unit
 from .codes import codes as codes_of
-from .colour import signed
 from .counts import at_least_one
 from .inputs import Pictures
+from .pictures.colour import signed
+from .pictures.snap import snap
+from .pictures.tiles import grid
 from .progress import kept_when_interrupted
-from .snap import snap
-from .tiles import grid
+from .scanning.code_stream import as_seen, code_unit
 from .units import unit_title
 
 _COMPONENTS = 50

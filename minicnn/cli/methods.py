@@ -51,7 +51,7 @@ def pages():
 
     Found in the text: to parse forty modules would take longer than all the rest of a help.
     """
-    texts = {name: path.read_text(encoding="utf-8") for name, path in find(VIS).items()}
+    texts = {name: path.read_text(encoding="utf-8") for name, path in find(VIS).items() if path.is_file()}
     return {name: _docstring(text) for name, text in texts.items() if _has(text, name) and _has(text, "picture")}
 
 

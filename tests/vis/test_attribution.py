@@ -32,9 +32,9 @@ from minicnn.vis import (
     integrated_gradients,
     smooth_grad,
 )
-from minicnn.vis.cut import cut_nodes
-from minicnn.vis.heat import enlarged, overlay
+from minicnn.vis.pictures.heat import enlarged, overlay
 from minicnn.vis.progress import StoppedEarly
+from minicnn.vis.shares.cut import cut_nodes
 
 SIZE = 15, 13
 

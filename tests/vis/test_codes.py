@@ -11,11 +11,12 @@ from minicnn.cli.digits import draw_digit
 from minicnn.cli.main import main
 from minicnn.errors import ImageError, MinicnnError, UsageError
 from minicnn.layers import Conv2d, Flatten, GlobalAvgPool, Linear, ReLU
-from minicnn.vis import METHODS, code_stream, codes
+from minicnn.vis import METHODS, codes
 from minicnn.vis.image import save_png
 from minicnn.vis.inputs import Pictures
+from minicnn.vis.pictures.seriation import column_order, cosines, row_order
 from minicnn.vis.progress import StoppedEarly
-from minicnn.vis.seriation import column_order, cosines, row_order
+from minicnn.vis.scanning import code_stream
 
 
 @pytest.mark.parametrize("batch", [1, 3, 7, 100])

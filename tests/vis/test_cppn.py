@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from minicnn.vis.cppn import INPUTS, LARGEST, Cppn, Genome
-from minicnn.vis.direct import Direct
-from minicnn.vis.mutation import polynomial
+from minicnn.vis.evolution.cppn import INPUTS, LARGEST, Cppn, Genome
+from minicnn.vis.evolution.direct import Direct
+from minicnn.vis.evolution.mutation import polynomial
 
 SINE, SIGMOID, GAUSSIAN, LINEAR = range(4)
 X, Y, DISTANCE, ONE = range(INPUTS)

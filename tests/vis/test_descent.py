@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minicnn.extras import MissingExtraError
-from minicnn.vis.descent import adam, lbfgs
+from minicnn.vis.search.descent import adam, lbfgs
 
 
 def _bowl(goal, slopes):

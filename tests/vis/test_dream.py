@@ -10,10 +10,10 @@ from minicnn.errors import UsageError
 from minicnn.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU
 from minicnn.meta import Meta
 from minicnn.vis import METHODS, dream
-from minicnn.vis.dream_objectives import guided, squared
-from minicnn.vis.image_parts import gradient_in_parts, parts, value_in_parts
 from minicnn.vis.progress import StoppedEarly
-from minicnn.vis.pyramid import resize
+from minicnn.vis.search.dream_objectives import guided, squared
+from minicnn.vis.search.image_parts import gradient_in_parts, parts, value_in_parts
+from minicnn.vis.search.pyramid import resize
 from minicnn.vis.units import Unit
 
 META = Meta("none", (3, 40, 40), "BGR", 200.0, (90.0, 100.0, 110.0), (2.0, 1.0, 4.0), "squash", 40)
@@ -103,7 +103,7 @@ def test_what_is_asked_of_a_layer_and_of_a_channel():
 
 
 def test_the_best_match_of_each_position(monkeypatch):
-    from minicnn.vis import dream_objectives
+    from minicnn.vis.search import dream_objectives
 
     rng = np.random.default_rng(2)
     out, vectors = rng.standard_normal((2, 4, 3, 5)), rng.standard_normal((7, 4))

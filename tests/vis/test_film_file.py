@@ -8,7 +8,7 @@ from PIL import Image, ImageSequence
 
 from minicnn.errors import OutputError, UsageError
 from minicnn.extras import MissingExtraError
-from minicnn.vis.film_file import check_film, save_film
+from minicnn.vis.pictures.film_file import check_film, save_film
 
 GREYS = (20, 120, 220)
 

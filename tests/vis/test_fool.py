@@ -251,7 +251,7 @@ def test_a_seed_repeats_it(lenet, digits, attack):
 
 
 def test_interrupted_it_keeps_what_was_found(lenet, digits, monkeypatch):
-    from minicnn.vis import szegedy
+    from minicnn.vis.attacks import szegedy
 
     whole = fool(lenet, digits[:1], 8, attack="szegedy")
     calls, inner = [], szegedy._minimise

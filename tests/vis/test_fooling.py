@@ -11,7 +11,7 @@ from minicnn.errors import MinicnnError, UnknownNameError, UsageError
 from minicnn.layers import Flatten, Linear, Softmax
 from minicnn.meta import Meta
 from minicnn.vis import METHODS, fooling
-from minicnn.vis.map_elites import Elites, evolve
+from minicnn.vis.evolution.map_elites import Elites, evolve
 from minicnn.vis.progress import StoppedEarly
 
 
@@ -163,7 +163,7 @@ def test_a_net_of_colours():
 
 @pytest.mark.parametrize("way", ["gradient", "cppn"])
 def test_interrupted_it_keeps_the_best_so_far(lenet, way, monkeypatch):
-    from minicnn.vis import unit_box
+    from minicnn.vis.search import unit_box
 
     expected = fooling(lenet, 3, way=way, steps=2, children=5)
     calls, inner = [], unit_box._one_a_class

@@ -8,8 +8,7 @@ from minicnn.errors import UsageError
 from minicnn.kernels.errors import MinicnnError, ShapeError
 from minicnn.meta import Meta
 from minicnn.vis import METHODS, hog
-from minicnn.vis.hog_glyphs import cell_weights, glyphs
-from minicnn.vis.hog_layers import (
+from minicnn.vis.nets.hog_layers import (
     CASES,
     L2Hys,
     OrientationBins,
@@ -19,6 +18,7 @@ from minicnn.vis.hog_layers import (
     orientation_bins_forward,
     votes_between_bins,
 )
+from minicnn.vis.pictures.hog_glyphs import cell_weights, glyphs
 
 
 class Plain:

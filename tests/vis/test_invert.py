@@ -10,9 +10,9 @@ from minicnn.kernels.errors import ShapeError
 from minicnn.layers import Add, Conv2d, Flatten, Linear, ReLU, Softmax
 from minicnn.meta import Meta
 from minicnn.vis import METHODS, invert
-from minicnn.vis.code_descent import Code, Descent, Terms
 from minicnn.vis.invert import trunk, usual_variation
 from minicnn.vis.progress import StoppedEarly
+from minicnn.vis.search.code_descent import Code, Descent, Terms
 from minicnn.vis.units import Unit
 
 META = Meta("none", (3, 4, 5), "RGB", 2.0, (0.1, 0.2, 0.3), (0.5, 1.0, 4.0), "squash", 5)

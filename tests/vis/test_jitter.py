@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minicnn.errors import UsageError
-from minicnn.vis.jitter import shift, warp, warp_adjoint
+from minicnn.vis.search.jitter import shift, warp, warp_adjoint
 
 RNG = np.random.default_rng(8)
 X, Y = RNG.standard_normal((2, 2, 3, 7, 6))

@@ -10,8 +10,8 @@ from minicnn.layers import Flatten, Linear, ReLU, Softmax
 from minicnn.meta import Meta
 from minicnn.vis import METHODS, linear
 from minicnn.vis.linear import example, first_right, multiples
+from minicnn.vis.nets.softmax_pixels import accuracy, is_linear, train_softmax
 from minicnn.vis.progress import StoppedEarly
-from minicnn.vis.softmax_pixels import accuracy, is_linear, train_softmax
 
 CLASSES = ("ant", "bee", "cat")
 

@@ -30,11 +30,11 @@ from minicnn.layers import (
 )
 from minicnn.meta import Meta
 from minicnn.vis import METHODS, compare, grad_times_input, lrp
-from minicnn.vis.composites import COMPOSITES, relevance_rules
-from minicnn.vis.lrp_rules import lrp_alpha_beta, lrp_epsilon, lrp_flat, lrp_gamma, lrp_z_box, lrp_z_plus
 from minicnn.vis.passes import look
+from minicnn.vis.shares.composites import COMPOSITES, relevance_rules
+from minicnn.vis.shares.lrp_rules import lrp_alpha_beta, lrp_epsilon, lrp_flat, lrp_gamma, lrp_z_box, lrp_z_plus
+from minicnn.vis.shares.walks import WALKS
 from minicnn.vis.units import Unit
-from minicnn.vis.walks import WALKS
 
 META = Meta("none", (3, 17, 15), "RGB", 1.0, (0.5, 0.4, 0.3), (0.2, 0.3, 0.25), "squash", 20)
 
@@ -336,7 +336,7 @@ def test_the_bars_say_where_it_was_lost():
     net = Net([("a", Linear(2, 1)), ("relu", ReLU()), ("b", Linear(1, 1))]).astype("float64")
     net.load_state_dict({"a.w": [[3.0, 1.0]], "a.b": [4.0], "b.w": [[0.5]], "b.b": [1.0]})
     result = lrp(net, np.ones((1, 2)), "b:0", composite="epsilon", epsilon=0.0)
-    from minicnn.vis.kept_picture import _rows, kept_picture
+    from minicnn.vis.pictures.kept_picture import _rows, kept_picture
 
     assert list(_rows(result)) == [("b", 1.0, 0.8), ("relu", 0.8, 0.8), ("a", 0.8, 0.4)]
     assert kept_picture(result, "b:0").height == 6 * 2 + 17 * 4  # a title, two nodes that lost some, and the pixels

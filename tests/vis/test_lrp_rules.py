@@ -9,8 +9,8 @@ import twins_relevance as twins
 from minicnn.layers import AvgPool2d, Conv2d, ConvTranspose2d, GlobalAvgPool, GlobalMaxPool, Linear, MaxPool2d, Mean
 from minicnn.layers.linear import LinearCache
 from minicnn.layers.relu import ReLUCache
-from minicnn.vis import lrp_rules, share_rules
 from minicnn.vis.rules import passed
+from minicnn.vis.shares import lrp_rules, share_rules
 
 # One output that reads x = (1, 2, -1) with w = (2, -1, -3) and b = 1: c = (2, -2, 3), z = 4, P = 6 with b, N = -2.
 X, W, B = (1.0, 2.0, -1.0), (2.0, -1.0, -3.0), 1.0

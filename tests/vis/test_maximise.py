@@ -11,10 +11,10 @@ from minicnn.errors import ImageError, MinicnnError, UnknownNameError, UsageErro
 from minicnn.layers import Conv2d, Flatten, Linear, ReLU
 from minicnn.meta import Meta
 from minicnn.vis import maximise
-from minicnn.vis.ascent import Ascent
-from minicnn.vis.objectives import ask, find_objective
 from minicnn.vis.progress import StoppedEarly
-from minicnn.vis.recipes import RECIPES, find_recipe
+from minicnn.vis.search.ascent import Ascent
+from minicnn.vis.search.objectives import ask, find_objective
+from minicnn.vis.search.recipes import RECIPES, find_recipe
 from minicnn.vis.units import Unit
 
 W = np.random.default_rng(4).standard_normal((3, 12))

@@ -8,9 +8,10 @@ from coloured_net import META, coloured_net, interrupt_at, mixed, random_picture
 
 from minicnn.errors import ImageError, MinicnnError, UsageError
 from minicnn.kernels.errors import ShapeError
-from minicnn.vis import METHODS, code_stream, neighbours
+from minicnn.vis import METHODS, neighbours
 from minicnn.vis.image import preprocess
 from minicnn.vis.progress import StoppedEarly
+from minicnn.vis.scanning import code_stream
 
 
 def _pixel_distance(p, q):

@@ -12,10 +12,10 @@ from minicnn.errors import ImageError, MinicnnError, UsageError
 from minicnn.layers import Conv2d, Flatten, Linear, ReLU, Softmax
 from minicnn.meta import Meta
 from minicnn.vis import METHODS, occlusion
-from minicnn.vis import occlusion_picture as drawn
-from minicnn.vis.colour import heat
-from minicnn.vis.covering import filling, square
+from minicnn.vis.pictures import occlusion_picture as drawn
+from minicnn.vis.pictures.colour import heat
 from minicnn.vis.progress import StoppedEarly
+from minicnn.vis.scanning.covering import filling, square
 
 H, W = 6, 7
 META = Meta(

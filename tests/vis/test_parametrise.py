@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minicnn.vis.parametrise import COLOURS, Fourier, Pixels
+from minicnn.vis.search.parametrise import COLOURS, Fourier, Pixels
 
 RNG = np.random.default_rng(6)
 SHAPES = [(2, 3, 8, 8), (1, 3, 7, 5), (1, 1, 6, 9), (2, 4, 5, 6), (1, 3, 1, 1), (1, 1, 2, 2)]

@@ -13,10 +13,11 @@ from minicnn import Net, kernels
 from minicnn.errors import FormatError, MinicnnError, UsageError
 from minicnn.layers import Concat, Conv2d, Flatten, Linear, MaxPool2d, ReLU
 from minicnn.meta import Meta
-from minicnn.vis import patches, scan
+from minicnn.vis import patches
 from minicnn.vis.image import preprocess
 from minicnn.vis.inputs import Pictures
 from minicnn.vis.progress import StoppedEarly
+from minicnn.vis.scanning import scan
 
 COUNT = 23
 
@@ -154,7 +155,7 @@ def _same(one, other):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_whichever_comes_back_first(folder, monkeypatch, seed):
-    from minicnn.vis import jobs
+    from minicnn.vis.scanning import jobs
 
     expected = patches(_net(), folder, "relu2", top=5, batch=2)
     executor, wait = _Backward(seed), jobs.wait

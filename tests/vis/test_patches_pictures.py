@@ -8,9 +8,9 @@ from minicnn import Net, kernels, vis
 from minicnn.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sigmoid
 from minicnn.meta import Meta
 from minicnn.vis import deconvnet, guided_backprop, patches
-from minicnn.vis.colour import show_gradient
 from minicnn.vis.image import deprocess, preprocess, read_image
-from minicnn.vis.patch_styles import cut, rows
+from minicnn.vis.pictures.colour import show_gradient
+from minicnn.vis.pictures.patch_styles import cut, rows
 from minicnn.vis.units import Unit
 
 _META = Meta("none", (3, 20, 26), "BGR", 255.0, (100.0, 110.0, 120.0), (50.0, 50.0, 50.0), "crop", 26, ("cat", "dog"))

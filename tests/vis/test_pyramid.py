@@ -6,7 +6,7 @@ from PIL import Image
 
 from minicnn.errors import UsageError
 from minicnn.kernels.errors import DTypeError, ShapeError
-from minicnn.vis.pyramid import octave_sizes, resize
+from minicnn.vis.search.pyramid import octave_sizes, resize
 
 
 def test_octaves_from_small_to_large():

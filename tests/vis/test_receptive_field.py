@@ -30,10 +30,10 @@ from minicnn.layers import (
 )
 from minicnn.meta import Meta
 from minicnn.vis import receptive_field
-from minicnn.vis.crop_boxes import CropBoxes
-from minicnn.vis.fields import Box, box, field, reach
 from minicnn.vis.progress import StoppedEarly
 from minicnn.vis.receptive_field import support
+from minicnn.vis.scanning.crop_boxes import CropBoxes
+from minicnn.vis.scanning.fields import Box, box, field, reach
 from minicnn.vis.units import Unit
 
 C, H, W = 2, 9, 11
@@ -195,7 +195,7 @@ def test_boxes_between_pixels():
 
 def test_one_walk_for_all_channels_with_one_field(monkeypatch):
     walks = []
-    monkeypatch.setattr("minicnn.vis.crop_boxes.field", lambda *args: walks.append(args) or field(*args))
+    monkeypatch.setattr("minicnn.vis.scanning.crop_boxes.field", lambda *args: walks.append(args) or field(*args))
     crop = CropBoxes(Net([*NETS["scores"], ("r", ReLU())]), "r", (C, H, W))
     assert crop(0) == crop(1) == Box(0, 0, 8, 11) and len(walks) == 1
     walks.clear()

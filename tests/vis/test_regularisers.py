@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minicnn.errors import UsageError
-from minicnn.vis.regularisers import (
+from minicnn.vis.search.regularisers import (
     alpha_norm,
     blur,
     clip_small_contribution,

@@ -6,7 +6,7 @@ import pytest
 from minicnn import Net
 from minicnn.errors import UnknownNameError
 from minicnn.layers import Add, Concat, Conv2d, MaxPool2d, ReLU, Tanh
-from minicnn.vis.several import Several
+from minicnn.vis.search.several import Several
 
 
 def _branched():

@@ -13,11 +13,11 @@ from minicnn.layers import Conv2d, MaxPool2d, ReLU, Tanh
 from minicnn.meta import Meta
 from minicnn.vis import METHODS, style
 from minicnn.vis.progress import StoppedEarly
-from minicnn.vis.pyramid import resize
-from minicnn.vis.several import Several
-from minicnn.vis.style_colours import grey_like, luminance, matched, with_luminance
-from minicnn.vis.style_layers import average_pooled, default_content, default_style, parse_layers
-from minicnn.vis.style_loss import StyleLoss, content_term, gram, style_term
+from minicnn.vis.search.pyramid import resize
+from minicnn.vis.search.several import Several
+from minicnn.vis.search.style_colours import grey_like, luminance, matched, with_luminance
+from minicnn.vis.search.style_layers import average_pooled, default_content, default_style, parse_layers
+from minicnn.vis.search.style_loss import StyleLoss, content_term, gram, style_term
 
 META = Meta("none", (3, 32, 32), "BGR", 255.0, (100.0, 110.0, 120.0), (1.0, 1.0, 1.0), "squash", 32)
 MEAN = np.reshape(META.mean, (1, 3, 1, 1))

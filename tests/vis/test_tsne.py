@@ -9,9 +9,10 @@ from coloured_net import coloured_net, interrupt_at, random_pictures
 
 from minicnn.errors import MinicnnError, UsageError
 from minicnn.extras import MissingExtraError
-from minicnn.vis import METHODS, code_stream, tsne
+from minicnn.vis import METHODS, tsne
+from minicnn.vis.pictures.snap import snap
 from minicnn.vis.progress import StoppedEarly
-from minicnn.vis.snap import snap
+from minicnn.vis.scanning import code_stream
 
 
 def _groups(each):

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image, ImageFont
 
 from minicnn.kernels.errors import ShapeError
-from minicnn.vis import tiles
-from minicnn.vis.colour import absolute, limit_of, show_gradient, signed, signed_rgb
-from minicnn.vis.tiles import grid
+from minicnn.vis.pictures import tiles
+from minicnn.vis.pictures.colour import absolute, limit_of, show_gradient, signed, signed_rgb
+from minicnn.vis.pictures.tiles import grid
 
 BLUE, WHITE, RED = (33, 70, 200), (255, 255, 255), (200, 30, 33)
 

@@ -80,7 +80,7 @@ def _add_pictures(parser, method):
 
 def run(args):
     from ... import vis
-    from ...vis.film_file import check_film, save_film
+    from ...vis.pictures.film_file import check_film, save_film
     from ..record import Record
     from ..session import backend, open_net, stopped_early
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from ... import vis
-from ...vis.colour import absolute, limit_of, show_gradient, signed
 from ...vis.image import deprocess
-from ...vis.tiles import grid
+from ...vis.pictures.colour import absolute, limit_of, show_gradient, signed
+from ...vis.pictures.tiles import grid
 from .page import TILE, Section, by_rows
 
 

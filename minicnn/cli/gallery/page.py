@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from ...vis.tiles import grid
+from ...vis.pictures.tiles import grid
 
 TILE = 112  # pixels of a tile's side
 _STYLE = """

@@ -6,8 +6,8 @@ from ... import vis
 from ...layers.softmax import softmax_forward
 from ...train.shapes import Shapes
 from ...train.standardise import standardise
-from ...vis.colour import absolute, limit_of, show_gradient
-from ...vis.tiles import grid
+from ...vis.pictures.colour import absolute, limit_of, show_gradient
+from ...vis.pictures.tiles import grid
 from .page import TILE, Section, by_rows
 
 _SQUARE = 24  # pixels that are covered at a time: most of a shape

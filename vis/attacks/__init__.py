@@ -1,0 +1,1 @@
+"""Small distortions that change what a net says."""

@@ -1,0 +1,1 @@
+"""Pictures that are bred, not climbed to."""

@@ -1,0 +1,1 @@
+"""What results look like: colours, tiles, heat maps, films."""

@@ -1,0 +1,1 @@
+"""Many pictures looked at one after the other, and what part of each a unit sees."""
