@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..errors import MinicnnError, UnknownNameError
 from ..files import read_whole, write_whole
-from . import attribution, machine, nets, training
+from . import attribution, looking, machine, nets, training
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -74,6 +74,22 @@ def training_table(document):
     return "\n".join(rows) + f"\n\n{_measured_on(document)}\n"
 
 
+# Looking -------------------------------------------------------------------------------------------------------------
+
+
+def measure_looking():
+    """What looking-cpu.json holds."""
+    return {**_where(), "results": [r._asdict() for r in looking.measure_all()]}
+
+
+def looking_table(document):
+    """Markdown: one row a picture, then what it was measured on."""
+    rows = ["| picture | net | time | outside the kernels |", "|---|---|---|---|"]
+    for r in (looking.Result(**row) for row in document["results"]):
+        rows.append(_row(r.work, r.net, f"{r.seconds:.1f} s", f"{r.outside:.0%}"))
+    return "\n".join(rows) + f"\n\n{_measured_on(document)}\n"
+
+
 # Attribution ---------------------------------------------------------------------------------------------------------
 
 
@@ -87,6 +103,7 @@ def attribution_table(document):
 TABLES = {
     "nets": ("nets-cpu.json", measure_nets, nets_table),
     "training": ("training-cpu.json", measure_training, training_table),
+    "looking": ("looking-cpu.json", measure_looking, looking_table),
     "attribution": ("attribution.json", attribution.measure_document, attribution_table),
 }
 
