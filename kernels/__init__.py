@@ -15,7 +15,7 @@ from functools import cache
 
 from .errors import BackendError
 
-BACKENDS = {"numpy": ".reference", "numba": ".numba_cpu", "cuda": ".cuda", "cuda-sim": ".cuda"}
+BACKENDS = {"numpy": ".reference", "numba": ".numba_cpu", "cuda": ".cuda.card", "cuda-sim": ".cuda.sim"}
 
 _calls = []  # every `use(...)` of the process that is no `with` block: the last one counts
 _scoped = ContextVar("minicnn_backend", default=None)  # the one of a `with use(...)` block

@@ -50,19 +50,23 @@ TOLERANCES = {
 }
 
 
-def assert_close(operation, got, expected):
-    """Both results of `operation`, arrays or tuples of arrays, agree in shape, dtype and, to the table, in value."""
+def assert_close(operation, got, expected, tolerance=None):
+    """Both results of `operation`, arrays or tuples of arrays, agree in shape, dtype and, to the table, in value.
+
+    tolerance   in place of the table's
+    """
     if isinstance(expected, tuple):
         assert isinstance(got, tuple) and len(got) == len(expected)
         for g, e in zip(got, expected):
-            assert_close(operation, g, e)
+            assert_close(operation, g, e, tolerance)
         return
     assert got.shape == expected.shape
     assert got.dtype == expected.dtype
     if expected.dtype == np.int32:  # an argmax is right or wrong
         np.testing.assert_array_equal(got, expected)
         return
-    tolerance = TOLERANCES[operation, str(expected.dtype)]
+    if tolerance is None:
+        tolerance = TOLERANCES[operation, str(expected.dtype)]
     if tolerance == 0:
         np.testing.assert_array_equal(got, expected)
         numbers = ~np.isnan(expected)

@@ -1,0 +1,20 @@
+// What every file of this folder may use. Arrays are C-ordered and begin at a multiple of 16 bytes. Files compile by
+// NVRTC, which has no headers of the host's.
+
+typedef REAL T;  // float or double, by -DREAL=...
+
+// 16 bytes of numbers, which one instruction loads or stores: four floats or two doubles.
+enum { LANES = 16 / sizeof(T) };
+
+struct alignas(16) Pack {
+    T lane[LANES];
+};
+
+__device__ __forceinline__ Pack load_pack(const T* from) { return *reinterpret_cast<const Pack*>(from); }
+
+__device__ __forceinline__ void store_pack(T* to, Pack pack) { *reinterpret_cast<Pack*>(to) = pack; }
+
+// This thread's number among all of the grid's, of which arrays may have more than 2^31.
+__device__ __forceinline__ long long thread_of_grid() { return (long long)blockIdx.x * blockDim.x + threadIdx.x; }
+
+__device__ __forceinline__ T infinite() { return T(__int_as_float(0x7f800000)); }

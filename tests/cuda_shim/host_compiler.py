@@ -1,0 +1,84 @@
+"""CUDA C compiled for this machine's processor by g++ and shim.h, with the calls of CuPy's RawModule and RawKernel."""
+
+import ctypes
+import hashlib
+import os
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+_SHIM = Path(__file__).with_name("shim.h")
+_NAMES = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)')
+_WARNINGS = ["-Wall", "-Wno-unknown-pragmas", "-Wno-unused-variable", "-Wno-unused-function", "-Werror"]
+_GUARD = 64  # bytes, see guarded
+
+
+class LaunchError(RuntimeError):
+    """A launch that a card would not survive, or would answer with nonsense."""
+
+
+class RawModule:
+    def __init__(self, *, code, options=()):
+        self._code, self._options = code, tuple(options)
+        self._library = None
+
+    def get_function(self, name):
+        if self._library is None:
+            self._library = ctypes.CDLL(str(_compiled(self._code, self._options)))
+        return RawKernel(getattr(self._library, f"launch_{name}"))
+
+
+class RawKernel:
+    max_dynamic_shared_size_bytes = 48 * 1024
+
+    def __init__(self, function):
+        self._function = function
+        function.restype = ctypes.c_char_p
+
+    def __call__(self, grid, block, args, *, shared_mem=0):
+        if shared_mem > self.max_dynamic_shared_size_bytes:
+            raise LaunchError(f"{shared_mem} bytes of shared memory, {self.max_dynamic_shared_size_bytes} allowed")
+        geometry = (ctypes.c_uint * 6)(*_three(grid), *_three(block))
+        arrays = [a for a in args if not isinstance(a, np.generic)]
+        values = [np.uintp(a.data.ptr) if not isinstance(a, np.generic) else a for a in args]
+        held = [np.array(value) for value in values]
+        pointers = (ctypes.c_void_p * len(held))(*(h.ctypes.data for h in held))
+        message = self._function(geometry, ctypes.c_uint(shared_mem), pointers)
+        if message:
+            raise LaunchError(message.decode())
+        for array in arrays:
+            array.check_guards()
+
+
+def _three(sizes):
+    return (*sizes, 1, 1)[:3]
+
+
+def _compiled(code, options):
+    """The library of a text, kept between runs under what it is made of."""
+    names = _NAMES.findall(re.sub(r"//[^\n]*", "", code))
+    launchers = "".join(
+        f'extern "C" const char* launch_{name}(const unsigned* geometry, unsigned shared, void** args)'
+        f" {{ return shim::launch({name}, geometry, shared, args); }}\n"
+        for name in names
+    )
+    flags = ["-O1", "-fPIC", "-shared", "-ffp-contract=off", *_WARNINGS, *options]
+    whole = f'#include "{_SHIM}"\n{code}\n{launchers}'
+    state = " ".join(flags) + whole + _SHIM.read_text(encoding="utf-8")
+    folder = Path(tempfile.gettempdir()) / f"minicnn-cuda-shim-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to another user")
+    library = folder / f"{hashlib.sha256(state.encode()).hexdigest()[:24]}.so"
+    if not library.exists():
+        with tempfile.TemporaryDirectory(dir=folder) as room:
+            made = Path(room) / "kernels.so"
+            command = ["g++", "-x", "c++", "-", *flags, "-o", str(made)]
+            done = subprocess.run(command, input=whole, capture_output=True, text=True)
+            if done.returncode:
+                raise RuntimeError(f"g++ does not take this CUDA C:\n{done.stderr}")
+            made.replace(library)
+    return library

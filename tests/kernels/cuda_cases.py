@@ -1,0 +1,51 @@
+"""The backend `cuda` for tests: on a card where there is one, else on the stand-in, its kernels run by g++ and Numba's
+simulator. Importing this module decides which.
+"""
+
+from contextlib import ExitStack
+
+import numpy as np
+from cuda_shim import cupy_standin
+
+from minicnn import kernels
+
+_open = ExitStack()
+try:
+    backend = kernels.get("cuda")
+    ON_CARD = True
+except kernels.BackendError:
+    with cupy_standin.installed():
+        backend = kernels.get("cuda")
+    _open.enter_context(cupy_standin.simulating())
+    ON_CARD = False
+
+from minicnn.kernels.cuda.rungs import LADDERS, use  # noqa: E402
+
+# Largest |got - expected| of rungs that round more than the operation's entry in tolerances.py allows.
+LOOSER = {}
+
+
+def call(operation, *args, rung=None):
+    """What the operation answers to NumPy's arrays, in NumPy's arrays; by a rung of that name, or by the default."""
+    with use(**({operation: rung} if rung else {})):
+        return to_host(getattr(backend, operation)(*map(to_device, args)))
+
+
+def to_device(value):
+    if isinstance(value, np.ndarray):
+        return backend.to_device(value)
+    return type(value)(map(to_device, value)) if isinstance(value, (tuple, list)) else value
+
+
+def to_host(value):
+    return tuple(map(to_host, value)) if isinstance(value, tuple) else backend.to_host(value)
+
+
+def rungs(*operations, in_cuda_c=None):
+    """(operation, name of a rung) of all rungs, or of those in CUDA C, or of those in Python."""
+    return [
+        (operation, rung.name)
+        for operation in operations or LADDERS
+        for rung in LADDERS[operation].rungs.values()
+        if in_cuda_c in (None, rung.in_cuda_c)
+    ]

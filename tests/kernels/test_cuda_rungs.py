@@ -1,0 +1,109 @@
+"""Every rung of every operation against the reference, on random cases; and how a rung is chosen."""
+
+import cuda_cases
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from kernel_cases import CASES
+from tolerances import assert_close
+
+from minicnn import kernels
+from minicnn.kernels import BackendError, reference
+from minicnn.kernels.cuda.rungs import LADDERS, use
+
+# The simulator takes 20 ms for what a card does in 5 microseconds.
+EXAMPLES = {"in Python": 500, "in CUDA C": 500} if cuda_cases.ON_CARD else {"in Python": 6, "in CUDA C": 60}
+
+
+def test_every_operation_has_rungs_in_python_and_one_in_cuda_c():
+    assert set(LADDERS) == set(CASES)
+    for operation, ladder in LADDERS.items():
+        kinds = [rung.in_cuda_c for rung in ladder.rungs.values()]
+        assert kinds == sorted(kinds) and False in kinds and True in kinds, operation
+
+
+@pytest.mark.parametrize(("operation", "rung"), cuda_cases.rungs())
+def test_rung_does_what_the_reference_does(operation, rung):
+    kind = "in CUDA C" if LADDERS[operation].rungs[rung].in_cuda_c else "in Python"
+
+    @settings(max_examples=EXAMPLES[kind])
+    @given(case=CASES[operation])
+    def check(case):
+        try:
+            got = cuda_cases.call(operation, *case, rung=rung)
+        except BackendError:
+            assume(False)  # the rung does not take this case
+        assert_close(operation, got, getattr(reference, operation)(*case), cuda_cases.LOOSER.get((operation, rung)))
+
+    check()
+
+
+@pytest.mark.parametrize(("operation", "rung"), cuda_cases.rungs())
+def test_rungs_are_numbered_as_they_stand(operation, rung):
+    rungs = LADDERS[operation].rungs
+    doc = rungs[rung].run.__doc__
+    assert doc.startswith(f"{list(rungs).index(rung) + 1}. ") and "\n" not in doc
+
+
+# Choosing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """The names of the rungs of `add` that ran."""
+    names = []
+    for name, rung in LADDERS["add"].rungs.items():
+        run = lambda *args, name=name, run=rung.run: (names.append(name), run(*args))  # noqa: E731
+        monkeypatch.setitem(LADDERS["add"].rungs, name, rung._replace(run=run))
+    return names
+
+
+def add():
+    return cuda_cases.call("add", np.ones(3), np.ones(3))
+
+
+def test_the_last_rung_that_can_run_is_the_default(ran, monkeypatch):
+    add()
+    x = np.ones(3)
+    if not cuda_cases.ON_CARD:
+        kernels.get("cuda-sim").add(x, x)
+        assert ran.pop() == "grid_stride"  # the simulator takes no CUDA C
+    vectors = LADDERS["add"].rungs["vectors"]
+    monkeypatch.setitem(LADDERS["add"].rungs, "vectors", vectors._replace(fits=lambda *args: False))
+    add()
+    assert ran == ["vectors", "grid_stride"]
+
+
+def test_a_rung_is_chosen_by_block_and_the_inner_block_counts(ran):
+    with use(add="one_each"):
+        add()
+        with use(add="grid_stride", relu_forward="one_each"):
+            add()
+        add()
+    add()
+    assert ran == ["one_each", "grid_stride", "one_each", "vectors"]
+
+
+def test_a_rung_that_does_not_take_the_arguments_is_refused_where_it_was_asked_for(monkeypatch):
+    vectors = LADDERS["add"].rungs["vectors"]
+    monkeypatch.setitem(LADDERS["add"].rungs, "vectors", vectors._replace(fits=lambda *args: False))
+    with use(add="vectors"), pytest.raises(BackendError, match="'vectors' of add does not take these arguments"):
+        add()
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"sub": "one_each"}, "no operation 'sub' has rungs; there are add, "),
+        ({"add": "fast"}, "add has no rung 'fast'; it has one_each, grid_stride, vectors"),
+    ],
+)
+def test_unknown_names_list_the_known(names, message):
+    with pytest.raises(BackendError, match=message), use(**names):
+        pass
+
+
+@pytest.mark.skipif(cuda_cases.ON_CARD, reason="this process's Numba compiles for the card")
+def test_the_simulator_refuses_cuda_c_where_it_is_asked_for():
+    with use(add="vectors"), pytest.raises(BackendError, match="'vectors' of add is CUDA C, which cuda-sim cannot run"):
+        kernels.get("cuda-sim").add(np.ones(3), np.ones(3))
