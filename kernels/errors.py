@@ -15,3 +15,7 @@ class DTypeError(MinicnnError, TypeError):
 
 class BackendError(MinicnnError, RuntimeError):
     """A backend that is unknown or cannot run here; says why and what to install."""
+
+
+class OutOfMemoryError(BackendError, MemoryError):
+    """An array that a card's memory does not hold; says what was needed."""

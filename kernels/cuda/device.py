@@ -5,6 +5,7 @@ imported, whether its kernels run on a card or on the simulator.
 """
 
 import functools
+import math
 import os
 import sys
 from contextvars import ContextVar
@@ -12,6 +13,9 @@ from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
+
+from ..errors import BackendError, OutOfMemoryError
+from ..shapes import show
 
 INSTALL = 'pip install "minicnn[cuda13]" (driver 580 or newer) or "minicnn[cuda12]" (driver 525 or newer)'
 
@@ -24,6 +28,7 @@ class Device(NamedTuple):
     runs_cuda_c: bool
 
 
+_UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
 _current = ContextVar("minicnn_cuda_device")
 
 
@@ -39,6 +44,8 @@ def card():
         raise ImportError(f"CuPy finds no NVIDIA driver that it can use ({INSTALL}): {e}") from e
     if cards == 0:
         raise ImportError("the NVIDIA driver finds no card (CUDA_VISIBLE_DEVICES may hide it)")
+    if os.environ.get("MINICNN_CUDA_MEMORY"):
+        limit_memory(os.environ["MINICNN_CUDA_MEMORY"])
     return Device("cuda", cupy, True)
 
 
@@ -99,14 +106,26 @@ def on(device, function):
 # Arrays ----------------------------------------------------------------------------------------------------------
 
 
+def to_device(x):
+    """A NumPy array as one of the device, in C order; the same array on the simulator."""
+    xp = current().xp
+    return np.asarray(x) if xp is np else _on_card(xp, np.asarray(x))
+
+
+def to_host(x):
+    """An array of the device as a NumPy array."""
+    xp = current().xp
+    return x if xp is np else xp.asnumpy(x)
+
+
 def empty(shape, dtype):
-    """A new array, unfilled."""
-    return current().xp.empty(shape, dtype)
+    """A new array, unfilled; raises OutOfMemoryError where it does not fit, what CuPy keeps for later given back."""
+    return _allocated(current().xp.empty, shape, dtype)
 
 
 def zeros(shape, dtype):
-    """A new array of zeros."""
-    return current().xp.zeros(shape, dtype)
+    """A new array of zeros, likewise."""
+    return _allocated(current().xp.zeros, shape, dtype)
 
 
 def contiguous(x):
@@ -117,13 +136,85 @@ def contiguous(x):
     return x.copy() if xp is not np and x.data.ptr % 16 else x
 
 
-def to_device(x):
-    """A NumPy array as one of the device, in C order; the same array on the simulator."""
-    xp = current().xp
-    return np.asarray(x) if xp is np else xp.asarray(x, order="C")
+# Memory of the card ----------------------------------------------------------------------------------------------
 
 
-def to_host(x):
-    """An array of the device as a NumPy array."""
+def limit_memory(limit):
+    """Let CuPy take no more of the card's memory than `limit`: bytes, or a text as of MINICNN_CUDA_MEMORY.
+
+    limit   8_000_000_000, "8e9", "8GB", "512MB", "80%" (of the card's), or "0" for no limit
+    """
+    import cupy
+
+    if isinstance(limit, str) and limit.strip().endswith("%"):
+        cupy.get_default_memory_pool().set_limit(fraction=_number(limit.strip()[:-1], limit) / 100)
+    else:
+        cupy.get_default_memory_pool().set_limit(size=_bytes(limit))
+
+
+def in_halves(run, count):
+    """run(0, count); where memory does not do, run(0, half) and run(half, count) instead, once.
+
+    run     computes the images first to last of a batch, into arrays that are there already
+    """
+    try:
+        return run(0, count)
+    except OutOfMemoryError:
+        if count < 2:
+            raise
+    # Past the `except`: an error holds the arrays of the frames that it came through.
+    half = -(-count // 2)
+    run(0, half)
+    return run(half, count)
+
+
+def _on_card(xp, x):
+    return _allocated(lambda shape, dtype: xp.asarray(x, order="C"), x.shape, x.dtype)
+
+
+def _allocated(make, shape, dtype):
     xp = current().xp
-    return x if xp is np else xp.asnumpy(x)
+    if xp is np:
+        return make(shape, dtype)
+    try:
+        return make(shape, dtype)
+    except xp.cuda.memory.OutOfMemoryError:
+        xp.get_default_memory_pool().free_all_blocks()
+    try:
+        return make(shape, dtype)
+    except xp.cuda.memory.OutOfMemoryError as e:
+        raise OutOfMemoryError(_shortage(xp, shape, dtype)) from e
+
+
+def _shortage(xp, shape, dtype):
+    needed = math.prod(shape) * np.dtype(dtype).itemsize
+    pool, (free, total) = xp.get_default_memory_pool(), xp.cuda.runtime.memGetInfo()
+    limit = pool.get_limit()
+    limited = f", MINICNN_CUDA_MEMORY allows {_megabytes(limit)}" if limit else ""
+    return (
+        f"the card's memory does not do: an array {show(shape)} of {np.dtype(dtype)} needs {_megabytes(needed)}; "
+        f"arrays hold {_megabytes(pool.used_bytes())}, {_megabytes(free)} of {_megabytes(total)} are free{limited}; "
+        "a smaller batch needs less"
+    )
+
+
+def _megabytes(count):
+    return f"{count / 1e6:,.1f} MB"
+
+
+def _bytes(limit):
+    if not isinstance(limit, str):
+        return int(limit)
+    text = limit.strip().upper().removesuffix("B")
+    unit = next((unit for unit in _UNITS if text.endswith(unit)), "")
+    return int(_number(text.removesuffix(unit), limit) * _UNITS.get(unit, 1))
+
+
+def _number(text, whole):
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise BackendError(f"MINICNN_CUDA_MEMORY must be like 8GB, 512MB, 80% or a number of bytes, not {whole!r}")
+    return number

@@ -1,6 +1,7 @@
 """Starting kernels that Numba compiles, on CuPy's current stream; and how many threads a launch has."""
 
 import threading
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -87,4 +88,9 @@ def on_simulator(argument):
 
 
 def _stream():
-    return cuda.external_stream(device.current().xp.cuda.get_current_stream().ptr)
+    return _external(device.current().xp.cuda.get_current_stream().ptr)
+
+
+@cache
+def _external(pointer):
+    return cuda.external_stream(pointer)

@@ -20,6 +20,7 @@ __all__ = ["RawModule"]
 copies = {"to_device": 0, "to_host": 0}
 _GUARD = 64  # bytes on either side
 _PATTERN = 0xA5
+_TOTAL = 10**9  # bytes that the card has
 
 
 class ndarray:
@@ -190,7 +191,7 @@ class MemoryPool:
         self._kept = 0
 
     def set_limit(self, size=None, fraction=None):
-        self._limit = size or 0
+        self._limit = int(fraction * _TOTAL) if size is None else size
 
     def get_limit(self):
         return self._limit
@@ -344,7 +345,11 @@ def _current_stream():
 
 
 cuda = types.SimpleNamespace(
-    runtime=types.SimpleNamespace(CUDARuntimeError=CUDARuntimeError, getDeviceCount=lambda: 1),
+    runtime=types.SimpleNamespace(
+        CUDARuntimeError=CUDARuntimeError,
+        getDeviceCount=lambda: 1,
+        memGetInfo=lambda: (_TOTAL - _pool.total_bytes(), _TOTAL),
+    ),
     memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     MemoryPool=MemoryPool,
     using_allocator=_using_allocator,
