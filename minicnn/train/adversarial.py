@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..device import on_device, to_host
 from ..errors import MinicnnError
 from ..layers.checks import check_number
 from ..layers.softmax_cross_entropy import softmax_cross_entropy_backward, softmax_cross_entropy_forward
@@ -62,12 +63,16 @@ class Attack:
 
 
 def loss_gradient(net, x, labels):
-    """d(softmax cross-entropy)/dx, (N, C, H, W), of the net in evaluation; its sign does not depend on the batch."""
-    scores, tape = net.forward(x, until=net.scores, once=True)
+    """d(softmax cross-entropy)/dx, (N, C, H, W), of the net in evaluation; its sign does not depend on the batch.
+
+    A net on a device is given, and gives back, NumPy arrays here.
+    """
+    out, tape = net.forward(on_device(net, x), until=net.scores, once=True)
+    scores = to_host(net, out)
     # A net that ends in a global pooling has scores (N, K, 1, 1).
     _, cache = softmax_cross_entropy_forward(scores.reshape(len(scores), -1), labels)
     dscores = softmax_cross_entropy_backward(1.0, cache).reshape(scores.shape)
-    return net.backward(dscores, tape, params=False)[0]
+    return to_host(net, net.backward(on_device(net, dscores), tape, params=False)[0])
 
 
 def pixel_range(net, size=None):
