@@ -5,24 +5,25 @@ import inspect
 import pkgutil
 
 from .. import contract
-from . import device
+from . import device, rungs
 
 _KERNELS = {name for name, value in vars(contract).items() if inspect.isfunction(value)}
 _FRONT = {"card", "sim", "operations"}
 
 
+def modules():
+    """This folder's modules but the backends. They define kernels, so Numba has to know by now for what it compiles."""
+    package = importlib.import_module(__package__)
+    names = [info.name for info in pkgutil.iter_modules(package.__path__) if info.name not in _FRONT]
+    return [importlib.import_module(f"{__package__}.{name}") for name in names]
+
+
 def on(where):
     """{name: function} of every operation, computing on a Device."""
-    # A module defines kernels when it is imported, so Numba has to know by now for what it compiles.
-    package = importlib.import_module(__package__)
     found = {}
-    for info in pkgutil.iter_modules(package.__path__):
-        if info.name not in _FRONT:
-            module = importlib.import_module(f"{__package__}.{info.name}")
-            for name in _KERNELS & set(vars(module)):
-                if getattr(module, name).__module__ == module.__name__:
-                    found[name] = device.on(where, getattr(module, name))
-    from . import rungs
-
-    rungs.of_environment()
+    for module in modules():
+        for name in _KERNELS & set(vars(module)):
+            if getattr(module, name).__module__ == module.__name__:  # not one that it imports
+                found[name] = device.on(where, getattr(module, name))
+    rungs.of_environment()  # an unknown name is an error now, not in the middle of a pass
     return found
