@@ -129,8 +129,14 @@ def zeros(shape, dtype):
 
 
 def contiguous(x):
-    """x in C order and, on a card, beginning where 16 bytes can be read at once; x itself where it is so already."""
-    xp = current().xp
+    """x in C order and, on a card, beginning where 16 bytes can be read at once; x itself where it is so already.
+
+    Raises BackendError for an array that is not of the device.
+    """
+    name, xp, _ = current()
+    if not isinstance(x, xp.ndarray):
+        kind = f"{type(x).__module__}.{type(x).__name__}"
+        raise BackendError(f"{name} computes on {xp.__name__}.ndarray, not on {kind}: see net.to and to_device")
     if not x.flags.c_contiguous:
         return xp.ascontiguousarray(x)
     return x.copy() if xp is not np and x.data.ptr % 16 else x
@@ -147,7 +153,7 @@ def limit_memory(limit):
     import cupy
 
     if isinstance(limit, str) and limit.strip().endswith("%"):
-        cupy.get_default_memory_pool().set_limit(fraction=_number(limit.strip()[:-1], limit) / 100)
+        cupy.get_default_memory_pool().set_limit(fraction=_number(limit.strip()[:-1], limit, most=100) / 100)
     else:
         cupy.get_default_memory_pool().set_limit(size=_bytes(limit))
 
@@ -210,11 +216,11 @@ def _bytes(limit):
     return int(_number(text.removesuffix(unit), limit) * _UNITS.get(unit, 1))
 
 
-def _number(text, whole):
+def _number(text, whole, most=math.inf):
     try:
         number = float(text)
     except ValueError:
         number = -1.0
-    if not 0 <= number < float("inf"):
+    if not 0 <= number <= most or number == math.inf:
         raise BackendError(f"MINICNN_CUDA_MEMORY must be like 8GB, 512MB, 80% or a number of bytes, not {whole!r}")
     return number

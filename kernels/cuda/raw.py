@@ -83,7 +83,7 @@ class Kernel:
     def __init__(self, name, parameters, dtype, module):
         self.name, self._module = name, module
         self._parameters = [(np.dtype(_TYPES[kind] or dtype), pointer, p) for kind, pointer, p in parameters]
-        self._compiled = None
+        self._compiled, self._shared = None, _SHARED_BYTES
 
     def __getitem__(self, geometry):
         return lambda *args: self._launch(*geometry, args=args)
@@ -96,8 +96,8 @@ class Kernel:
             return
         if self._compiled is None:
             self._compiled = self._module.get_function(self.name)
-            if shared > _SHARED_BYTES:
-                self._compiled.max_dynamic_shared_size_bytes = shared
+        if shared > self._shared:
+            self._compiled.max_dynamic_shared_size_bytes = self._shared = shared
         self._compiled(grid, block, args, shared_mem=shared)
 
     def _argument(self, value, parameter):

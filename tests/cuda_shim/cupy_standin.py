@@ -13,7 +13,7 @@ import types
 
 import numpy as np
 
-from .host_compiler import RawModule
+from .host_compiler import RawModule, recording
 
 __all__ = ["RawModule"]
 
@@ -60,6 +60,7 @@ class ndarray:
 
     # To the host
     def get(self):
+        _refuse_while_recording()
         copies["to_host"] += 1
         return self._host.copy()
 
@@ -96,6 +97,8 @@ class ndarray:
 
     def __setitem__(self, key, value):
         self._host[_bare(key)] = _bare(value)
+        if recording.steps is not None:
+            recording.steps.append(lambda: operator.setitem(self._host, _bare(key), _bare(value)))
 
     def __iter__(self):
         return (self[i] for i in range(len(self)))
@@ -104,9 +107,7 @@ class ndarray:
         return self._own(self._host.reshape(*shape, order=order))
 
     def astype(self, dtype, copy=True):
-        if not copy and self.dtype == dtype:
-            return self
-        return _new(self._host.astype(dtype))
+        return self if not copy and self.dtype == dtype else _call(np.ndarray.astype, (self, dtype), {})
 
     def view(self, *args):
         return self._own(self._host.view(*args))
@@ -253,6 +254,7 @@ def asarray(x, dtype=None, order=None):
     if isinstance(x, ndarray):
         changed = np.asarray(x._host, dtype, order=order)
         return x if changed is x._host else _new(changed)
+    _refuse_while_recording()
     copies["to_device"] += 1
     return _new(np.asarray(x, dtype))
 
@@ -265,7 +267,7 @@ def asnumpy(x):
 
 
 def ascontiguousarray(x):
-    return x if x.flags.c_contiguous else _new(x._host)
+    return x if x.flags.c_contiguous else _call(np.ascontiguousarray, (x,), {})
 
 
 def broadcast_to(x, shape):
@@ -285,7 +287,11 @@ def _call(function, args, kwargs):
     if found is NotImplemented:
         return found
     blocks = [a._block for a in args if isinstance(a, ndarray)]
-    return _wrap(found, blocks[0] if blocks else None)
+    made = _wrap(found, blocks[0] if blocks else None)
+    if recording.steps is not None and isinstance(made, ndarray) and made._block not in blocks:
+        again = lambda: function(*map(_bare, args), **{k: _bare(a) for k, a in kwargs.items()})  # noqa: E731
+        recording.steps.append(lambda: operator.setitem(made._host, ..., again()))
+    return made
 
 
 def _bare(a):
@@ -334,7 +340,32 @@ class Stream:
         self._current.pop()
 
     def synchronize(self):
-        pass
+        _refuse_while_recording()
+
+    def begin_capture(self):
+        recording.steps = []
+
+    def end_capture(self):
+        graph, recording.steps = Graph(recording.steps), None
+        return graph
+
+
+class Graph:
+    """What was asked for between begin_capture and end_capture, kernels and all."""
+
+    def __init__(self, steps):
+        self._steps = steps
+        self.launches = 0
+
+    def launch(self, stream=None):
+        self.launches += 1
+        for step in self._steps:
+            step()
+
+
+def _refuse_while_recording():
+    if recording.steps is not None:
+        raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing")
 
 
 Stream.null = Stream(ptr=1)

@@ -13,7 +13,15 @@ import numpy as np
 _SHIM = Path(__file__).with_name("shim.h")
 _NAMES = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)')
 _WARNINGS = ["-Wall", "-Wno-unknown-pragmas", "-Wno-unused-variable", "-Wno-unused-function", "-Werror"]
-_GUARD = 64  # bytes, see guarded
+
+
+class Recording:
+    """Where a stream is captured: kernels do not run then, they are kept to be run later."""
+
+    steps = None
+
+
+recording = Recording()
 
 
 class LaunchError(RuntimeError):
@@ -39,6 +47,12 @@ class RawKernel:
         function.restype = ctypes.c_char_p
 
     def __call__(self, grid, block, args, *, shared_mem=0):
+        if recording.steps is None:
+            self._run(grid, block, args, shared_mem)
+        else:
+            recording.steps.append(lambda: self._run(grid, block, args, shared_mem))
+
+    def _run(self, grid, block, args, shared_mem):
         if shared_mem > self.max_dynamic_shared_size_bytes:
             raise LaunchError(f"{shared_mem} bytes of shared memory, {self.max_dynamic_shared_size_bytes} allowed")
         geometry = (ctypes.c_uint * 6)(*_three(grid), *_three(block))

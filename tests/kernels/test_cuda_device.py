@@ -130,6 +130,11 @@ def test_contiguous_copies_only_what_is_not(here):
     np.testing.assert_array_equal(device.to_host(moved), np.arange(1, 24))
 
 
+def test_an_array_of_another_device_is_refused():
+    with pytest.raises(BackendError, match=r"cuda computes on .*ndarray, not on numpy.ndarray: see net.to and to_dev"):
+        cuda_cases.backend.relu_forward(np.ones(3, "float32"))
+
+
 def test_an_operation_of_an_array_that_begins_at_an_odd_place():
     x = cuda_cases.backend.to_device(np.arange(-4, 9, dtype="float32"))[1:]
     np.testing.assert_array_equal(cuda_cases.to_host(cuda_cases.backend.relu_forward(x)), [0, 0, 0, *range(9)])
@@ -223,7 +228,7 @@ def test_the_limit_in_words(card, monkeypatch, limit, nbytes):
 
 
 @standin_only
-@pytest.mark.parametrize("limit", ["much", "-1", "8XB", "nan", "%", "inf"])
+@pytest.mark.parametrize("limit", ["much", "-1", "8XB", "nan", "%", "inf", "101%"])
 def test_a_limit_that_is_none_is_refused(card, monkeypatch, limit):
     monkeypatch.setitem(sys.modules, "cupy", cupy_standin)
     with pytest.raises(BackendError, match=f"like 8GB, 512MB, 80% or a number of bytes, not '{limit}'"):
