@@ -385,6 +385,7 @@ cuda = types.SimpleNamespace(
     MemoryPool=MemoryPool,
     using_allocator=_using_allocator,
     Stream=Stream,
+    Graph=Graph,
     get_current_stream=_current_stream,
 )
 

@@ -160,6 +160,12 @@ const char* launch(void (*kernel)(A...), const unsigned* geometry, unsigned shar
     return message;
 }
 
+template <class V> V* shared()
+{
+    size_t start = reinterpret_cast<size_t>(dynamic.data());
+    return reinterpret_cast<V*>(dynamic.data() + -start % 16);
+}
+
 template <class V> V exchange(V value, size_t from)
 {
     static_assert(sizeof(V) <= 8, "a shuffle moves up to 8 bytes");

@@ -18,3 +18,14 @@ __device__ __forceinline__ void store_pack(T* to, Pack pack) { *reinterpret_cast
 __device__ __forceinline__ long long thread_of_grid() { return (long long)blockIdx.x * blockDim.x + threadIdx.x; }
 
 __device__ __forceinline__ T infinite() { return T(__int_as_float(0x7f800000)); }
+
+// The block's shared memory whose size the launch says.
+#ifdef SHIM
+template <class V> __device__ __forceinline__ V* open_shared() { return shim::shared<V>(); }
+#else
+template <class V> __device__ __forceinline__ V* open_shared()
+{
+    extern __shared__ alignas(16) unsigned char memory[];
+    return reinterpret_cast<V*>(memory);
+}
+#endif
