@@ -114,3 +114,9 @@ def test_raw_kernels_are_those_of_the_sources():
 def test_options_name_the_dtype():
     assert raw.options(np.dtype("float32"))[-1] == "-DREAL=float"
     assert raw.options(np.dtype("float64"))[-1] == "-DREAL=double"
+
+
+def test_shared_memory_of_the_launch_compiles_for_a_card_too():
+    """No kernel need use it for this to be seen."""
+    code = raw.text("add") + 'extern "C" __global__ void last(T* out) { out[0] = open_shared<T>()[threadIdx.x]; }'
+    assert "last" in cuda_resources.nvrtc(code, "float64", (7, 5))[1]

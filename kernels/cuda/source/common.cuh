@@ -25,7 +25,7 @@ template <class V> __device__ __forceinline__ V* open_shared() { return shim::sh
 #else
 template <class V> __device__ __forceinline__ V* open_shared()
 {
-    extern __shared__ alignas(16) unsigned char memory[];
+    extern __shared__ __align__(16) unsigned char memory[];
     return reinterpret_cast<V*>(memory);
 }
 #endif
