@@ -167,7 +167,8 @@ def test_doctor(run):
     code, out = run("doctor")
     assert code == 0 and minicnn.__version__ in out and "cuda" in out
     found = json.loads(run("doctor", "--json")[1])
-    assert found["backends"]["numba"] == "available" and found["backends"]["cuda"] != "available"
+    assert found["backends"]["numba"] == "available"
+    assert (found["backends"]["cuda"] == "available") == ("card 0" in found["CUDA"])
     assert "mnist-lenet" in found["weights"] and set(found["packages"]) >= {"numpy", "numba", "pillow"}
 
 

@@ -8,6 +8,7 @@ examples:
 import os
 import platform
 
+from .. import cuda
 from ..options import add_json
 from ..output import print_json
 
@@ -40,6 +41,7 @@ def _report():
         "python": f"{platform.python_version()} on {platform.platform()}",
         "cores": f"{_cores()} of {os.cpu_count()}",
         "packages": _packages(),
+        "CUDA": cuda.report(),
         "backends": _backends(),
         "compiled kernels": _compiled(),
         "variables": {name: value for name, value in sorted(os.environ.items()) if name.startswith("MINICNN_")},
