@@ -35,7 +35,8 @@ class RawModule:
 
     def get_function(self, name):
         if self._library is None:
-            self._library = ctypes.CDLL(str(_compiled(self._code, self._options)))
+            # PyDLL: one launch at a time, for the shim's threads and shared memory are static variables.
+            self._library = ctypes.PyDLL(str(_compiled(self._code, self._options)))
         return RawKernel(getattr(self._library, f"launch_{name}"))
 
 

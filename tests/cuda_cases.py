@@ -2,7 +2,10 @@
 simulator. Importing this module decides which.
 """
 
-from contextlib import ExitStack
+import functools
+import inspect
+import types
+from contextlib import ExitStack, nullcontext
 
 import numpy as np
 from cuda_shim import cupy_standin
@@ -19,7 +22,10 @@ except kernels.BackendError:
     _open.enter_context(cupy_standin.simulating())
     ON_CARD = False
 
+from minicnn.kernels import contract  # noqa: E402
 from minicnn.kernels.cuda.rungs import LADDERS, use  # noqa: E402
+
+KERNELS = [name for name, f in vars(contract).items() if inspect.isfunction(f) and not name.startswith("to_")]
 
 # Largest |got - expected| of rungs that round more than the operation's entry in tolerances.py allows.
 LOOSER = {}
@@ -29,6 +35,22 @@ def call(operation, *args, rung=None):
     """What the operation answers to NumPy's arrays, in NumPy's arrays; by a rung of that name, or by the default."""
     with use(**({operation: rung} if rung else {})):
         return to_host(getattr(backend, operation)(*map(to_device, args)))
+
+
+def by_name():
+    """Inside `with by_name():` the backend is there for whoever asks for `cuda`: `net.to("cuda")`."""
+    return nullcontext() if ON_CARD else cupy_standin.installed()
+
+
+def hosted():
+    """The backend as one that takes and returns NumPy's arrays: for tests that know nothing of cards."""
+    module = types.ModuleType(backend.__name__)
+    module.xp, module.to_device, module.to_host = np, np.asarray, lambda x: x
+    for name in KERNELS:
+        function = getattr(backend, name, None)
+        run = lambda *args, function=function: to_host(function(*map(to_device, args)))  # noqa: E731
+        setattr(module, name, functools.wraps(function)(run))
+    return module
 
 
 def to_device(value):
