@@ -1,0 +1,166 @@
+"""The gradient of a convolution's input: each pixel gathers from the output cells that have read it.
+
+    dx[n, g*CG + c, y, x] = sum over f, i, j of w[g*FG + f, c, i, j] * dout[n, g*FG + f, oy, ox]
+    where oy*SH = y + top - i*DH and ox*SW = x + left - j*DW, if there are such cells
+
+dout    (N, F, OH, OW)          FG = F // groups
+w       (F, CG, KH, KW)         CG = C // groups
+dx      (N, C, H, W)
+
+2*N*OH*OW*F*CG*KH*KW flops but for the padding. With many channels the sums are long and arithmetic counts; what the
+rungs change is how many multiplications a number does that came from memory.
+"""
+
+from numba import cuda, int64
+
+from ..shapes import check_dout, conv2d_output
+from .conv_phases import phases
+from .device import contiguous, empty
+from .launch import covering, kernel
+from .register_tile import ACROSS, DEPTH, EACH, SIDE, THREADS, clear, multiply
+from .rungs import Ladder
+from .split import add_up, integers, parts, workspace
+
+BACKWARD_INPUT = Ladder("conv2d_backward_input")
+
+
+def conv2d_backward_input(dout, w, x_shape, stride, pad, dilation, groups):
+    check_dout(dout, conv2d_output(x_shape, w.shape, stride, pad, dilation, groups), w=w)
+    dout, w = contiguous(dout), contiguous(w)
+    dx = empty(x_shape, dout.dtype)
+    if dx.size:
+        BACKWARD_INPUT(dout, w, stride, pad, dilation, groups, dx)
+    return dx
+
+
+# 1. Gather -------------------------------------------------------------------------------------------------------
+
+
+@BACKWARD_INPUT.numba("gather")
+def gather(dout, w, stride, pad, dilation, groups, dx):
+    """1. One thread a number of dx: two loads a multiplication, and caches have to do the rest."""
+    _gather[covering(dx.size)](dout, w, stride, pad, dilation, w.shape[0] // groups, dx)
+
+
+@kernel(lambda T: (T[:, :, :, ::1], T[:, :, :, ::1], integers(2), integers(4), integers(2), int64, T[:, :, :, ::1]))
+def _gather(dout, w, stride, pad, dilation, FG, dx):
+    _, C, H, W = dx.shape
+    _, CG, KH, KW = w.shape
+    at, total = cuda.grid(1), dx.dtype.type(0)
+    if at >= dx.size:
+        return
+    x, y, channel, n = at % W, at // W % H, at // (W * H) % C, at // (W * H * C)
+    first, c = channel // CG * FG, channel % CG
+    for i in range(KH):
+        oy = _cell(y + pad[0] - i * dilation[0], stride[0], dout.shape[2])
+        for j in range(KW):
+            ox = _cell(x + pad[2] - j * dilation[1], stride[1], dout.shape[3])
+            if oy >= 0 and ox >= 0:
+                for f in range(first, first + FG):
+                    total += w[f, c, i, j] * dout[n, f, oy, ox]
+    dx[n, channel, y, x] = total
+
+
+@cuda.jit(device=True)
+def _cell(start, stride, cells):
+    """The number of the cell whose window starts at `start`, counted from the padding's edge; -1 where none does."""
+    if start < 0 or start % stride or start // stride >= cells:
+        return -1
+    return start // stride
+
+
+# 2. Tiles in shared memory ---------------------------------------------------------------------------------------
+
+
+@BACKWARD_INPUT.numba("tiled")
+def tiled(dout, w, stride, pad, dilation, groups, dx):
+    """2. A block takes 8 channels by 8 pixels: what it loads into shared memory is multiplied 8 times."""
+    pixels, CG = dx.size // dx.shape[1], w.shape[1]
+    grid = (-(-pixels // TILE), -(-CG // TILE), groups)
+    _tiled[grid, (TILE, TILE)](dout, w, stride, pad, dilation, w.shape[0] // groups, dx)
+
+
+TILE = 8
+
+
+@kernel(lambda T: (T[:, :, :, ::1], T[:, :, :, ::1], integers(2), integers(4), integers(2), int64, T[:, :, :, ::1]))
+def _tiled(dout, w, stride, pad, dilation, FG, dx):
+    """The terms k = (f, i, j) of the sum, TILE at a time; a cell that no window reads from the pixel counts as 0."""
+    weights = cuda.shared.array((TILE, TILE), dx.dtype)  # [channel, term]
+    cells = cuda.shared.array((TILE, TILE), dx.dtype)  # [term, pixel]
+    N, _, H, W = dx.shape
+    _, CG, KH, KW = w.shape
+    tx, ty, group = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockIdx.z
+    pixel, c = cuda.blockIdx.x * TILE + tx, cuda.blockIdx.y * TILE + ty
+    x, y, n = pixel % W, pixel // W % H, pixel // (W * H)
+    total = zero = dx.dtype.type(0)
+    for first in range(0, FG * KH * KW, TILE):
+        k = first + tx
+        f, i, j = k // (KH * KW), k // KW % KH, k % KW
+        weights[ty, tx] = w[group * FG + f, c, i, j] if f < FG and c < CG else zero
+        k = first + ty
+        f, i, j = k // (KH * KW), k // KW % KH, k % KW
+        oy = _cell(y + pad[0] - i * dilation[0], stride[0], dout.shape[2])
+        ox = _cell(x + pad[2] - j * dilation[1], stride[1], dout.shape[3])
+        cells[ty, tx] = dout[n, group * FG + f, oy, ox] if f < FG and n < N and oy >= 0 and ox >= 0 else zero
+        cuda.syncthreads()
+        for k in range(TILE):
+            total += weights[ty, k] * cells[k, tx]
+        cuda.syncthreads()
+    if n < N and c < CG:
+        dx[n, group * CG + c, y, x] = total
+
+
+# 3. Tiles in registers -------------------------------------------------------------------------------------------
+
+
+@BACKWARD_INPUT.numba("register_tiles")
+def register_tiles(dout, w, stride, pad, dilation, groups, dx):
+    """3. 4x4 sums a thread in registers, no tap that a stride passes over, and long sums shared among blocks."""
+    CG, found = w.shape[1], phases(dx.shape[2:], w.shape[2:], stride, pad, dilation)
+    grids = [(-(-dx.shape[0] * rows.count * columns.count // SIDE), -(-CG // SIDE)) for rows, columns in found]
+    steps = max(-(-rows.taps * columns.taps * (w.shape[0] // groups) // DEPTH) for rows, columns in found)
+    partial = workspace(parts(sum(x * y for x, y in grids) * groups, steps), dx)
+    for grid, (rows, columns) in zip(grids, found):
+        _register_tiles[(*grid, groups * len(partial)), (THREADS,)](
+            dout, w, tuple(rows), tuple(columns), groups, partial
+        )
+    add_up(partial, dx)
+
+
+@kernel(lambda T: (T[:, :, :, ::1], T[:, :, :, ::1], integers(8), integers(8), int64, T[:, :, :, :, ::1]))
+def _register_tiles(dout, w, rows, columns, groups, partial):
+    """One phase (conv_phases.Axis); the terms k = (tap, f) of the sum, DEPTH at a time, those of this block's part."""
+    weights = cuda.shared.array((DEPTH, SIDE), dout.dtype)
+    cells = cuda.shared.array((DEPTH, SIDE), dout.dtype)
+    sums = cuda.local.array((EACH, EACH), dout.dtype)
+    first_y, height, step_y, tap_y, taps_y, every_y, cell_y, back_y = rows
+    first_x, width, step_x, tap_x, taps_x, every_x, cell_x, back_x = columns
+    count, N = partial.shape[:2]
+    OH, OW = dout.shape[2:]
+    FG, CG, zero = w.shape[0] // groups, w.shape[1], dout.dtype.type(0)
+    group, part = cuda.blockIdx.z % groups, cuda.blockIdx.z // groups
+    lane, line = cuda.threadIdx.x % SIDE, cuda.threadIdx.x // SIDE
+    c, pixel = cuda.blockIdx.y * SIDE + lane, cuda.blockIdx.x * SIDE + lane
+    n, y, x = pixel // (height * width), cell_y + pixel // width % height, cell_x + pixel % width
+    terms = FG * taps_y * taps_x
+    steps = -(-terms // DEPTH)
+    clear(sums)
+    for step in range(steps * part // count, steps * (part + 1) // count):
+        for term in range(line, DEPTH, THREADS // SIDE):
+            k = step * DEPTH + term
+            f, a, b = k % FG, k // FG // taps_x, k // FG % taps_x
+            oy, ox = y - back_y * a, x - back_x * b
+            known, met = k < terms and c < CG, k < terms and n < N and 0 <= oy < OH and 0 <= ox < OW
+            weights[term, lane] = w[group * FG + f, c, tap_y + every_y * a, tap_x + every_x * b] if known else zero
+            cells[term, lane] = dout[n, group * FG + f, oy, ox] if met else zero
+        cuda.syncthreads()
+        multiply(weights, cells, sums)
+        cuda.syncthreads()
+    for j in range(EACH):
+        pixel = cuda.blockIdx.x * SIDE + cuda.threadIdx.x % ACROSS + ACROSS * j
+        n, y, x = pixel // (height * width), first_y + step_y * (pixel // width % height), pixel % width
+        for i in range(EACH):
+            c = cuda.blockIdx.y * SIDE + cuda.threadIdx.x // ACROSS + ACROSS * i
+            if n < N and c < CG:
+                partial[part, n, group * CG + c, y, first_x + step_x * x] = sums[i, j]

@@ -1,0 +1,54 @@
+"""Long sums shared among blocks: each block adds up its part, and one more kernel the parts, always in one order.
+
+A product of few rows and columns has few tiles, and would leave most of a card idle however many terms its sums have.
+No block adds to what another wrote, so two runs are equal to the bit.
+"""
+
+from numba import cuda, types
+
+from .device import empty
+from .launch import covering, kernel
+from .raw import Source
+
+SOURCE = Source("split")
+
+# About as many blocks as fill a large card several times; the same for every card, for the same numbers on each.
+BLOCKS = 768
+# A part of fewer steps than this takes longer to write and to add than to compute.
+LEAST = 4
+
+
+def parts(blocks, steps):
+    """In how many parts to compute sums of so many steps, where whole ones would be the work of so many blocks."""
+    return max(min(BLOCKS // max(blocks, 1), steps // LEAST), 1)
+
+
+def workspace(count, out):
+    """`count` arrays like out, to be added up; out itself where that is one."""
+    return out.reshape(1, *out.shape) if count == 1 else empty((count, *out.shape), out.dtype)
+
+
+def add_up(partial, out):
+    """out = partial[0] + partial[1] + ..., by a kernel that Numba compiles."""
+    if len(partial) > 1:
+        _add_up[covering(out.size)](partial.reshape(len(partial), -1), out.reshape(-1))
+
+
+def add_up_vectors(partial, out):
+    """The same in CUDA C, 16 bytes a load."""
+    if len(partial) > 1:
+        SOURCE(out.dtype).add_up[covering(-(-out.nbytes // 16))](partial, out, out.size, len(partial))
+
+
+@kernel(lambda T: (T[:, ::1], T[::1]))
+def _add_up(partial, out):
+    i, total = cuda.grid(1), out.dtype.type(0)
+    if i < out.size:
+        for part in range(partial.shape[0]):
+            total += partial[part, i]
+        out[i] = total
+
+
+def integers(count):
+    """The type of a tuple of so many whole numbers, for a kernel's example."""
+    return types.UniTuple(types.int64, count)
