@@ -1,6 +1,8 @@
 """Starting kernels that Numba compiles, on CuPy's current stream; and how many threads a launch has."""
 
+import sys
 import threading
+from contextlib import contextmanager
 from functools import cache
 from typing import NamedTuple
 
@@ -51,7 +53,7 @@ class Kernel(NamedTuple):
         if 0 in grid:
             return
         if device.simulated():
-            with _simulator:
+            with _simulator, _switching_often():
                 self.compiled[grid, block](*map(on_simulator, args))
         else:
             self.compiled[grid, block, _stream()](*map(on_card, args))
@@ -69,6 +71,18 @@ def kernel(example):
         return found
 
     return define
+
+
+@contextmanager
+def _switching_often():
+    """The simulator polls its threads, and at Python's usual 5 ms a turn keeps them from running: barriers take 10 times
+    as long."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def on_card(argument):
