@@ -75,8 +75,7 @@ def kernel(example):
 
 @contextmanager
 def _switching_often():
-    """The simulator polls its threads, and at Python's usual 5 ms a turn keeps them from running: barriers take 10 times
-    as long."""
+    """The simulator polls its threads; at Python's usual 5 ms a turn it keeps them from running for that long."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-4)
     try:
