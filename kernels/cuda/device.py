@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import BackendError, OutOfMemoryError
 from ..shapes import show
+from . import blocks
 
 INSTALL = 'pip install "minicnn[cuda13]" (driver 580 or newer) or "minicnn[cuda12]" (driver 525 or newer)'
 
@@ -58,6 +59,7 @@ def simulator():
             "this process has imported Numba for a card; the simulator needs a process of its own "
             "(MINICNN_BACKEND=cuda-sim or NUMBA_ENABLE_CUDASIM=1 from its start)"
         )
+    blocks.install()
     return Device("cuda-sim", np, False)
 
 
