@@ -38,7 +38,7 @@ def one_each(cols, stride, pad, dilation, out):
 
 @COL2IM.numba("readers")
 def readers(cols, stride, pad, dilation, out):
-    """2. From one window that reads the number straight to the next: under a stride s one cell in s, and no division."""
+    """2. From one window that reads the number straight to the next: under a stride s one cell in s, no division."""
     N, C, H, W = out.shape
     _readers[by_image(C * H * W, N)](cols, stride, pad, dilation, *jumps(stride, dilation), out)
 

@@ -46,7 +46,7 @@ def inside(start, step, size, count):
 
 @cuda.jit(device=True, inline="always")
 def first_cell(place, kernel, stride, dilation, jump):
-    """The first cell i of a window that can read `place`: place - i*dilation is a multiple of stride; kernel if none."""
+    """The first cell i of a window that can read `place`: stride divides place - i*dilation; kernel if none does."""
     for i in range(min(kernel, jump)):
         if (place - i * dilation) % stride == 0:
             return i

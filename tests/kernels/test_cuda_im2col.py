@@ -1,5 +1,7 @@
 """Columns on CUDA where the random cases are too small: several blocks and images, rows with and without 16 bytes."""
 
+from itertools import pairwise
+
 import cuda_cases
 import numpy as np
 import pytest
@@ -71,4 +73,4 @@ def test_as_many_images_side_by_side_as_the_card_has_use_for():
 def test_jumps_lead_from_one_reader_of_a_pixel_to_the_next(stride, dilation):
     ((jump, _), (back, _)) = jumps((stride, 1), (dilation, 1))
     readers = [(i, (60 - i * dilation) // stride) for i in range(13) if (60 - i * dilation) % stride == 0]
-    assert {(b[0] - a[0], a[1] - b[1]) for a, b in zip(readers, readers[1:])} == {(jump, back)}
+    assert {(b[0] - a[0], a[1] - b[1]) for a, b in pairwise(readers)} == {(jump, back)}

@@ -4,7 +4,7 @@ struct Windows {
     int N, C, H, W, KH, KW, SH, SW, DH, DW, top, left, OH, OW;
 };
 
-// The first cell i of a window that can read `place`: place - i*dilation is a multiple of stride; kernel if none.
+// The first cell i of a window that can read `place`: stride divides place - i*dilation; kernel if none does.
 __device__ __forceinline__ int first_cell(int place, int kernel, int stride, int dilation, int jump)
 {
     for (int i = 0; i < kernel && i < jump; i++)
