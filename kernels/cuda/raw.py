@@ -21,6 +21,7 @@ FOLDER = Path(__file__).parent / "source"
 _KERNEL = re.compile(
     r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(?P<name>\w+)\s*\((?P<parameters>[^)]*)\)'
 )
+_INCLUDE = re.compile(r'#include "([\w.]+)"\n')
 _COMMENT = re.compile(r"//[^\n]*")
 _TYPES = {"int": np.int32, "long long": np.int64, "float": np.float32, "double": np.float64, "T": None}
 # Of shared memory that is sized at the launch a kernel has so much without asking.
@@ -28,9 +29,15 @@ _SHARED_BYTES = 48 * 1024
 
 
 def text(name):
-    """What source/NAME.cu says, with common.cuh in place: CuPy keeps what it compiled by the text alone."""
-    source = (FOLDER / f"{name}.cu").read_text(encoding="utf-8")
-    return source.replace('#include "common.cuh"', (FOLDER / "common.cuh").read_text(encoding="utf-8"))
+    """What source/NAME.cu says, with what it includes in place: CuPy keeps what it compiled by the text alone."""
+    return _with_includes(f"{name}.cu", set())
+
+
+def _with_includes(name, included):
+    """A file's text; a header that was there before is left out."""
+    included.add(name)
+    source = (FOLDER / name).read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda m: "" if m[1] in included else _with_includes(m[1], included), source)
 
 
 def options(dtype):
