@@ -1,6 +1,9 @@
 """NumPy arrays to a net's backend and back; a net without one of its own computes on NumPy arrays."""
 
+import numpy as np
+
 from .kernels import get
+from .kernels.errors import OutOfMemoryError
 
 
 def on_device(net, array):
@@ -11,3 +14,18 @@ def on_device(net, array):
 def to_host(net, array):
     """An array of the net's backend as a NumPy array."""
     return get(net.backend).to_host(array) if net.backend else array
+
+
+def in_halves(function, x):
+    """function(x); where the card's memory does not do, that of one half of the batch after that of the other, once.
+
+    function  NumPy array (N, ...) to NumPy array (N, ...), for each image by itself
+    """
+    try:
+        return function(x)
+    except OutOfMemoryError:
+        if len(x) < 2:
+            raise
+    # Past the `except`: an error holds the arrays of the frames that it came through.
+    half = -(-len(x) // 2)
+    return np.concatenate([function(x[:half]), function(x[half:])])

@@ -58,12 +58,14 @@ class Ladder:
     def choose(self, *args):
         """The Rung for these arguments: the one that was asked for, or the last that can run.
 
-        Raises BackendError where the one that was asked for cannot.
+        Raises BackendError where the one that was asked for cannot, or none can.
         """
         here = device.current()
         name = {**of_environment(), **_asked.get()}.get(self.operation)
         if name is None:
             able = [r for r in self.rungs.values() if (here.runs_cuda_c or not r.in_cuda_c) and r.fits(*args)]
+            if not able:
+                raise BackendError(f"no rung of {self.operation} takes these arguments on {here.name}")
             return able[-1]
         rung = self.rungs[name]
         if rung.in_cuda_c and not here.runs_cuda_c:

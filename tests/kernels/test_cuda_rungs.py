@@ -91,6 +91,13 @@ def test_a_rung_that_does_not_take_the_arguments_is_refused_where_it_was_asked_f
         add()
 
 
+def test_arguments_that_no_rung_takes_are_refused(monkeypatch):
+    for name, rung in LADDERS["add"].rungs.items():
+        monkeypatch.setitem(LADDERS["add"].rungs, name, rung._replace(fits=lambda *args: False))
+    with pytest.raises(BackendError, match="no rung of add takes these arguments on cuda"):
+        add()
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [
