@@ -3,7 +3,6 @@
 import numpy as np
 
 from .kernels import get
-from .kernels.errors import OutOfMemoryError
 
 
 def on_device(net, array):
@@ -17,13 +16,13 @@ def to_host(net, array):
 
 
 def in_halves(function, x):
-    """function(x); where the card's memory does not do, that of one half of the batch after that of the other, once.
+    """function(x); where memory does not do, the card's say, one half of the batch after the other, once.
 
     function  NumPy array (N, ...) to NumPy array (N, ...), for each image by itself
     """
     try:
         return function(x)
-    except OutOfMemoryError:
+    except MemoryError:  # kernels.errors.OutOfMemoryError, and CuPy's
         if len(x) < 2:
             raise
     # Past the `except`: an error holds the arrays of the frames that it came through.
