@@ -10,7 +10,7 @@ import pytest
 from cuda_shim import cupy_standin
 
 from minicnn.kernels import BackendError
-from minicnn.kernels.cuda import device
+from minicnn.kernels.cuda import device, launch
 from minicnn.kernels.errors import OutOfMemoryError
 
 standin_only = pytest.mark.skipif(cuda_cases.ON_CARD, reason="a real card's memory is left alone")
@@ -241,3 +241,48 @@ def test_the_limit_of_the_environment(card, monkeypatch):
     with cupy_standin.installed():
         device.card()
     assert card.get_limit() == 3 * 10**9
+
+
+# Streams ---------------------------------------------------------------------------------------------------------
+
+
+@standin_only
+def test_a_kernel_of_numbas_starts_on_cupys_current_stream(monkeypatch):
+    started = []
+
+    class Compiled:
+        def __getitem__(self, geometry):
+            return lambda *args: started.append((geometry, args))
+
+    monkeypatch.setattr(device, "simulated", lambda: False)
+    monkeypatch.setattr(launch, "_external", lambda pointer: f"the stream at {pointer}")
+    kernel = launch.Kernel(len, Compiled(), None)
+    token = device._current.set(device.Device("cuda", cupy_standin, True))
+    try:
+        with cupy_standin.cuda.Stream(non_blocking=True) as stream:
+            kernel[(2,), (32,)](7)
+        kernel[(3,), (64,)](8)
+        kernel[(3, 0), (64,)](9)  # nothing to do, which a card's driver would refuse
+    finally:
+        device._current.reset(token)
+    assert started == [
+        (((2,), (32,), f"the stream at {stream.ptr}"), (7,)),
+        (((3,), (64,), f"the stream at {cupy_standin.cuda.Stream.null.ptr}"), (8,)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "threads", "geometry"),
+    [
+        (1, 256, (1, 32)),
+        (33, 256, (1, 64)),
+        (256, 256, (1, 256)),
+        (257, 256, (2, 256)),
+        (0, 256, (0, 32)),
+        (999, 64, (16, 64)),
+    ],
+)
+def test_how_many_threads_cover_so_many_numbers(count, threads, geometry):
+    (blocks,), (block,) = launch.covering(count, threads)
+    assert (blocks, block) == geometry
+    assert launch.striding(count, threads, blocks=2) == ((min(blocks, 2),), (block,))
