@@ -67,7 +67,7 @@ def forward_cut(x, kernel, stride, pad, dilation, argmax, out):
 
 @FORWARD.cuda_c("unrolled", fits=lambda x, *rest: within_int(x, rest[-1]))
 def forward_unrolled(x, kernel, stride, pad, dilation, argmax, out):
-    """3. In CUDA C: 2x2 cells side by side by 16 bytes a row; 3x3 with nine loads under way at once; the rest as before."""
+    """3. In CUDA C: 2x2 cells side by side by 16 bytes a row; 3x3 with nine loads under way; the rest as before."""
     N, C, OH, OW = out.shape
     if _halves(x, kernel, stride, pad, dilation, out):
         geometry = by_image(C * OH * (x.shape[3] * x.itemsize // 16), N)

@@ -1,4 +1,4 @@
-"""Pooling on CUDA where the random cases are too small: several blocks, 16 bytes at once, their edges, large windows."""
+"""Pooling on CUDA where the random cases are too small: several blocks, 16 bytes at once, edges, large windows."""
 
 import cuda_cases
 import numpy as np
