@@ -17,11 +17,21 @@ from ..shapes import check_dout, conv2d_output
 from .conv_phases import phases
 from .device import contiguous, empty
 from .launch import covering, kernel
-from .register_tile import ACROSS, DEPTH, EACH, SIDE, THREADS, clear, multiply
+from .raw import Source
 from .rungs import Ladder
 from .split import add_up, integers, parts, workspace
+from .tiles import BLOCKS, DEPTH, SHARE, SPAN, THREADS, TILE, WIDTH, Cut, add_products, clear, cut, in_parts
 
 BACKWARD_INPUT = Ladder("conv2d_backward_input")
+SOURCE = Source("conv_backward_input")
+
+# Of so many channels the last rung computes all in each thread, for FEW_PIXELS pixels.
+FEW, FEW_PIXELS, FEW_THREADS = 4, 4, 256
+FEW_SHORTEST = 32  # terms of a part of a sum
+
+
+def round_up(count, multiple):
+    return -(-count // multiple) * multiple
 
 
 def conv2d_backward_input(dout, w, x_shape, stride, pad, dilation, groups):
@@ -61,7 +71,7 @@ def _gather(dout, w, stride, pad, dilation, FG, dx):
     dx[n, channel, y, x] = total
 
 
-@cuda.jit(device=True)
+@cuda.jit(device=True, inline="always")
 def _cell(start, stride, cells):
     """The number of the cell whose window starts at `start`, counted from the padding's edge; -1 where none does."""
     if start < 0 or start % stride or start // stride >= cells:
@@ -76,25 +86,25 @@ def _cell(start, stride, cells):
 def tiled(dout, w, stride, pad, dilation, groups, dx):
     """2. A block takes 8 channels by 8 pixels: what it loads into shared memory is multiplied 8 times."""
     pixels, CG = dx.size // dx.shape[1], w.shape[1]
-    grid = (-(-pixels // TILE), -(-CG // TILE), groups)
-    _tiled[grid, (TILE, TILE)](dout, w, stride, pad, dilation, w.shape[0] // groups, dx)
+    grid = (-(-pixels // SQUARE), -(-CG // SQUARE), groups)
+    _tiled[grid, (SQUARE, SQUARE)](dout, w, stride, pad, dilation, w.shape[0] // groups, dx)
 
 
-TILE = 8
+SQUARE = 8
 
 
 @kernel(lambda T: (T[:, :, :, ::1], T[:, :, :, ::1], integers(2), integers(4), integers(2), int64, T[:, :, :, ::1]))
 def _tiled(dout, w, stride, pad, dilation, FG, dx):
-    """The terms k = (f, i, j) of the sum, TILE at a time; a cell that no window reads from the pixel counts as 0."""
-    weights = cuda.shared.array((TILE, TILE), dx.dtype)  # [channel, term]
-    cells = cuda.shared.array((TILE, TILE), dx.dtype)  # [term, pixel]
+    """The terms k = (f, i, j) of the sum, SQUARE at a time; a cell that no window reads from the pixel counts as 0."""
+    weights = cuda.shared.array((SQUARE, SQUARE), dx.dtype)  # [channel, term]
+    cells = cuda.shared.array((SQUARE, SQUARE), dx.dtype)  # [term, pixel]
     N, _, H, W = dx.shape
     _, CG, KH, KW = w.shape
     tx, ty, group = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockIdx.z
-    pixel, c = cuda.blockIdx.x * TILE + tx, cuda.blockIdx.y * TILE + ty
+    pixel, c = cuda.blockIdx.x * SQUARE + tx, cuda.blockIdx.y * SQUARE + ty
     x, y, n = pixel % W, pixel // W % H, pixel // (W * H)
     total = zero = dx.dtype.type(0)
-    for first in range(0, FG * KH * KW, TILE):
+    for first in range(0, FG * KH * KW, SQUARE):
         k = first + tx
         f, i, j = k // (KH * KW), k // KW % KH, k % KW
         weights[ty, tx] = w[group * FG + f, c, i, j] if f < FG and c < CG else zero
@@ -104,7 +114,7 @@ def _tiled(dout, w, stride, pad, dilation, FG, dx):
         ox = _cell(x + pad[2] - j * dilation[1], stride[1], dout.shape[3])
         cells[ty, tx] = dout[n, group * FG + f, oy, ox] if f < FG and n < N and oy >= 0 and ox >= 0 else zero
         cuda.syncthreads()
-        for k in range(TILE):
+        for k in range(SQUARE):
             total += weights[ty, k] * cells[k, tx]
         cuda.syncthreads()
     if n < N and c < CG:
@@ -116,9 +126,9 @@ def _tiled(dout, w, stride, pad, dilation, FG, dx):
 
 @BACKWARD_INPUT.numba("register_tiles")
 def register_tiles(dout, w, stride, pad, dilation, groups, dx):
-    """3. 4x4 sums a thread in registers, no tap that a stride passes over, and long sums shared among blocks."""
+    """3. 8x8 sums a thread in registers, no tap that a stride passes over, and long sums shared among blocks."""
     CG, found = w.shape[1], phases(dx.shape[2:], w.shape[2:], stride, pad, dilation)
-    grids = [(-(-dx.shape[0] * rows.count * columns.count // SIDE), -(-CG // SIDE)) for rows, columns in found]
+    grids = [(-(-dx.shape[0] * rows.count * columns.count // TILE), -(-CG // TILE)) for rows, columns in found]
     steps = max(-(-rows.taps * columns.taps * (w.shape[0] // groups) // DEPTH) for rows, columns in found)
     partial = workspace(parts(sum(x * y for x, y in grids) * groups, steps), dx)
     for grid, (rows, columns) in zip(grids, found):
@@ -131,23 +141,26 @@ def register_tiles(dout, w, stride, pad, dilation, groups, dx):
 @kernel(lambda T: (T[:, :, :, ::1], T[:, :, :, ::1], integers(8), integers(8), int64, T[:, :, :, :, ::1]))
 def _register_tiles(dout, w, rows, columns, groups, partial):
     """One phase (conv_phases.Axis); the terms k = (tap, f) of the sum, DEPTH at a time, those of this block's part."""
-    weights = cuda.shared.array((DEPTH, SIDE), dout.dtype)
-    cells = cuda.shared.array((DEPTH, SIDE), dout.dtype)
-    sums = cuda.local.array((EACH, EACH), dout.dtype)
+    weights = cuda.shared.array((DEPTH, WIDTH), dout.dtype)
+    cells = cuda.shared.array((DEPTH, WIDTH), dout.dtype)
+    sums = cuda.local.array((SHARE, SHARE), dout.dtype)
+    left, right = cuda.local.array(SHARE, dout.dtype), cuda.local.array(SHARE, dout.dtype)
     first_y, height, step_y, tap_y, taps_y, every_y, cell_y, back_y = rows
     first_x, width, step_x, tap_x, taps_x, every_x, cell_x, back_x = columns
     count, N = partial.shape[:2]
     OH, OW = dout.shape[2:]
     FG, CG, zero = w.shape[0] // groups, w.shape[1], dout.dtype.type(0)
     group, part = cuda.blockIdx.z % groups, cuda.blockIdx.z // groups
-    lane, line = cuda.threadIdx.x % SIDE, cuda.threadIdx.x // SIDE
-    c, pixel = cuda.blockIdx.y * SIDE + lane, cuda.blockIdx.x * SIDE + lane
+    lane = cuda.threadIdx.x  # whose channel and pixel this thread brings
+    c, pixel = cuda.blockIdx.y * TILE + lane, cuda.blockIdx.x * TILE + lane
     n, y, x = pixel // (height * width), cell_y + pixel // width % height, cell_x + pixel % width
     terms = FG * taps_y * taps_x
     steps = -(-terms // DEPTH)
+    down, across = lane // SPAN, lane % SPAN
+    used = cuda.blockIdx.y * TILE + down < CG and cuda.blockIdx.x * TILE + across < N * height * width
     clear(sums)
     for step in range(steps * part // count, steps * (part + 1) // count):
-        for term in range(line, DEPTH, THREADS // SIDE):
+        for term in range(DEPTH):
             k = step * DEPTH + term
             f, a, b = k % FG, k // FG // taps_x, k // FG % taps_x
             oy, ox = y - back_y * a, x - back_x * b
@@ -155,12 +168,62 @@ def _register_tiles(dout, w, rows, columns, groups, partial):
             weights[term, lane] = w[group * FG + f, c, tap_y + every_y * a, tap_x + every_x * b] if known else zero
             cells[term, lane] = dout[n, group * FG + f, oy, ox] if met else zero
         cuda.syncthreads()
-        multiply(weights, cells, sums)
+        if used:
+            add_products(weights, cells, down, across, sums, left, right)
         cuda.syncthreads()
-    for j in range(EACH):
-        pixel = cuda.blockIdx.x * SIDE + cuda.threadIdx.x % ACROSS + ACROSS * j
+    for j in range(SHARE):
+        pixel = cuda.blockIdx.x * TILE + across + SPAN * j
         n, y, x = pixel // (height * width), first_y + step_y * (pixel // width % height), pixel % width
-        for i in range(EACH):
-            c = cuda.blockIdx.y * SIDE + cuda.threadIdx.x // ACROSS + ACROSS * i
+        for i in range(SHARE):
+            c = cuda.blockIdx.y * TILE + down + SPAN * i
             if n < N and c < CG:
                 partial[part, n, group * CG + c, y, first_x + step_x * x] = sums[i, j]
+
+
+# 4. CUDA C -------------------------------------------------------------------------------------------------------
+
+
+@BACKWARD_INPUT.cuda_c("vectors")
+def vectors(dout, w, stride, pad, dilation, groups, dx):
+    """4. In CUDA C: the weights turned first, 8x8 sums a thread, 16 bytes a read, loads under way meanwhile."""
+    found, products = phases(dx.shape[2:], w.shape[2:], stride, pad, dilation), []
+    for rows, columns in found:
+        depth = rows.taps * columns.taps * _filters(w, groups)
+        products.append((depth, _cut(w.shape[1], len(dx) * rows.count * columns.count, depth, groups, dx.itemsize)))
+    longest = max(products)[1]
+
+    def run(_, to):
+        for (depth, how), (rows, columns) in zip(products, found):
+            length = round_up(-(-depth // longest.parts), DEPTH)
+            how = how._replace(grid=(*how.grid[:2], longest.parts), parts=longest.parts, length=length)
+            _launch(dout, w, rows, columns, groups, how, dx.shape, to)
+
+    in_parts(longest, run, None, dx)
+
+
+def _filters(w, groups):
+    return max(round_up(w.shape[0] // groups, DEPTH), DEPTH)
+
+
+def _cut(rows, columns, depth, groups, itemsize):
+    if rows > FEW:
+        return cut(rows, columns, depth, groups, itemsize)
+    blocks = -(-columns // (FEW_THREADS * FEW_PIXELS))
+    parts = max(min(BLOCKS // (blocks * groups), depth // FEW_SHORTEST), 1)
+    return Cut("few", (blocks, groups, parts), (FEW_THREADS,), parts, round_up(-(-depth // parts), DEPTH))
+
+
+def _launch(dout, w, rows, columns, groups, how, shape, to):
+    """One phase of dx, of that shape, into `to`; its parts if they are several."""
+    FG, CG, KH, KW = w.shape[0] // groups, *w.shape[1:]
+    filters, channels, source = _filters(w, groups), round_up(CG, FEW), SOURCE(w.dtype)
+    weights = w  # of 1x1 they lie as they must
+    if rows.taps * columns.taps and (KH, KW, filters, channels) != (1, 1, FG, CG):
+        weights = empty((groups, rows.taps * columns.taps, filters, channels), w.dtype)
+        taps = (rows.tap, rows.every, rows.taps, columns.tap, columns.every, columns.taps)
+        turn = source.turn_weights[covering(groups * filters * channels)]
+        turn(w, weights, groups, FG, CG, KH, KW, filters, channels, *taps)
+    axes = [(a.first, a.count, a.step, a.taps, a.cell, a.back) for a in (rows, columns)]
+    launch = getattr(source, f"gradient_{how.size}")[how.grid, how.block]
+    sizes = (shape[0], FG, CG, *shape[2:], *dout.shape[2:], filters, channels)
+    launch(dout, weights, to, *sizes, *axes[0], *axes[1], how.length)

@@ -16,11 +16,13 @@ from numba import cuda, int64
 from ..shapes import check_dout, conv2d_output
 from .device import contiguous, empty
 from .launch import covering, kernel
-from .register_tile import ACROSS, DEPTH, EACH, SIDE, THREADS, clear, multiply
+from .raw import Source
 from .rungs import Ladder
 from .split import add_up, integers, parts, workspace
+from .tiles import DEPTH, SHARE, SPAN, THREADS, TILE, WIDTH, add_products, clear, cut, in_parts
 
 BACKWARD_WEIGHT = Ladder("conv2d_backward_weight")
+SOURCE = Source("conv_backward_weight")
 
 
 def conv2d_backward_weight(dout, x, w_shape, stride, pad, dilation, groups):
@@ -68,26 +70,27 @@ def _gather(dout, x, stride, pad, dilation, groups, dw):
 def tiled(dout, x, stride, pad, dilation, groups, dw):
     """2. A block takes 8 filters by 8 places in the window: what it loads is multiplied 8 times."""
     FG, places = dw.shape[0] // groups, dw[0].size
-    grid = (-(-places // TILE), -(-FG // TILE), groups)
-    _tiled[grid, (TILE, TILE)](dout, x, stride, pad, dilation, groups, dw)
+    grid = (-(-places // SQUARE), -(-FG // SQUARE), groups)
+    _tiled[grid, (SQUARE, SQUARE)](dout, x, stride, pad, dilation, groups, dw)
 
 
-TILE = 8
+SQUARE = 8
+LINE = SQUARE + 1  # numbers of a line in shared memory: lines begin in different banks
 
 
 @kernel(lambda T: (T[:, :, :, ::1], T[:, :, :, ::1], integers(2), integers(4), integers(2), int64, T[:, :, :, ::1]))
 def _tiled(dout, x, stride, pad, dilation, groups, dw):
-    """The terms k = (n, oy, ox) of the sum, TILE at a time; neighbouring threads load neighbouring cells."""
-    gradients = cuda.shared.array((TILE, TILE + 1), dw.dtype)  # [filter, term]
-    cells = cuda.shared.array((TILE, TILE + 1), dw.dtype)  # [place, term]; one more, for rows in different banks
+    """The terms k = (n, oy, ox) of the sum, SQUARE at a time; neighbouring threads load neighbouring cells."""
+    gradients = cuda.shared.array((SQUARE, LINE), dw.dtype)  # [filter, term]
+    cells = cuda.shared.array((SQUARE, LINE), dw.dtype)  # [place, term]
     FG, (_, CG, KH, KW) = dw.shape[0] // groups, dw.shape
     N, _, H, W = x.shape
     _, _, OH, OW = dout.shape
     tx, ty, group = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockIdx.z
-    f, place = cuda.blockIdx.y * TILE + ty, cuda.blockIdx.x * TILE + ty
+    f, place = cuda.blockIdx.y * SQUARE + ty, cuda.blockIdx.x * SQUARE + ty
     c, down, right = place // (KH * KW), place // KW % KH * dilation[0], place % KW * dilation[1]
     total = zero = dw.dtype.type(0)
-    for first in range(0, N * OH * OW, TILE):
+    for first in range(0, N * OH * OW, SQUARE):
         k = first + tx
         n, oy, ox = k // (OH * OW), k // OW % OH, k % OW
         y, column = oy * stride[0] - pad[0] + down, ox * stride[1] - pad[2] + right
@@ -95,10 +98,10 @@ def _tiled(dout, x, stride, pad, dilation, groups, dw):
         gradients[ty, tx] = dout[n, group * FG + f, oy, ox] if n < N and f < FG else zero
         cells[ty, tx] = x[n, group * CG + c, y, column] if inside else zero
         cuda.syncthreads()
-        for k in range(TILE):
+        for k in range(SQUARE):
             total += gradients[ty, k] * cells[tx, k]
         cuda.syncthreads()
-    place = cuda.blockIdx.x * TILE + tx
+    place = cuda.blockIdx.x * SQUARE + tx
     if f < FG and place < CG * KH * KW:
         dw[group * FG + f, place // (KH * KW), place // KW % KH, place % KW] = total
 
@@ -108,8 +111,8 @@ def _tiled(dout, x, stride, pad, dilation, groups, dw):
 
 @BACKWARD_WEIGHT.numba("register_tiles")
 def register_tiles(dout, x, stride, pad, dilation, groups, dw):
-    """3. 4x4 sums a thread in registers, and each sum shared among blocks, whose parts one more kernel adds."""
-    grid = (-(-dw[0].size // SIDE), -(-dw.shape[0] // groups // SIDE))
+    """3. 8x8 sums a thread in registers, and each sum shared among blocks, whose parts one more kernel adds."""
+    grid = (-(-dw[0].size // TILE), -(-dw.shape[0] // groups // TILE))
     steps = -(-dout.size // dout.shape[1] // DEPTH)
     partial = workspace(parts(grid[0] * grid[1] * groups, steps), dw)
     geometry = (*stride, pad[0], pad[2], *dilation)
@@ -120,34 +123,53 @@ def register_tiles(dout, x, stride, pad, dilation, groups, dw):
 @kernel(lambda T: (T[:, :, :, ::1], T[:, :, :, ::1], integers(6), int64, T[:, :, :, :, ::1]))
 def _register_tiles(dout, x, geometry, groups, partial):
     """The terms k = (n, oy, ox) of the sum, DEPTH at a time, those of this block's part."""
-    gradients = cuda.shared.array((DEPTH, SIDE + 1), dout.dtype)
-    cells = cuda.shared.array((DEPTH, SIDE + 1), dout.dtype)
-    sums = cuda.local.array((EACH, EACH), dout.dtype)
+    gradients = cuda.shared.array((DEPTH, WIDTH), dout.dtype)
+    cells = cuda.shared.array((DEPTH, WIDTH), dout.dtype)
+    sums = cuda.local.array((SHARE, SHARE), dout.dtype)
+    row, line = cuda.local.array(SHARE, dout.dtype), cuda.local.array(SHARE, dout.dtype)
     SH, SW, top, left, DH, DW = geometry
     count, F, CG, KH, KW = partial.shape
     N, _, H, W = x.shape
     _, _, OH, OW = dout.shape
     FG, zero = F // groups, dout.dtype.type(0)
     group, part = cuda.blockIdx.z % groups, cuda.blockIdx.z // groups
-    term, line = cuda.threadIdx.x % DEPTH, cuda.threadIdx.x // DEPTH
+    thread = cuda.threadIdx.x
+    term, down, across = thread % DEPTH, thread // SPAN, thread % SPAN
     steps = -(-(N * OH * OW) // DEPTH)
+    used = cuda.blockIdx.y * TILE + down < FG and cuda.blockIdx.x * TILE + across < CG * KH * KW
     clear(sums)
     for step in range(steps * part // count, steps * (part + 1) // count):
         k = step * DEPTH + term
         n, oy, ox = k // (OH * OW), k // OW % OH, k % OW
-        for lane in range(line, SIDE, THREADS // DEPTH):
-            f, place = cuda.blockIdx.y * SIDE + lane, cuda.blockIdx.x * SIDE + lane
+        for lane in range(thread // DEPTH, TILE, THREADS // DEPTH):
+            f, place = cuda.blockIdx.y * TILE + lane, cuda.blockIdx.x * TILE + lane
             c, y = place // (KH * KW), oy * SH - top + place // KW % KH * DH
             column = ox * SW - left + place % KW * DW
             inside = n < N and c < CG and 0 <= y < H and 0 <= column < W
             gradients[term, lane] = dout[n, group * FG + f, oy, ox] if n < N and f < FG else zero
             cells[term, lane] = x[n, group * CG + c, y, column] if inside else zero
         cuda.syncthreads()
-        multiply(gradients, cells, sums)
+        if used:
+            add_products(gradients, cells, down, across, sums, row, line)
         cuda.syncthreads()
-    for i in range(EACH):
-        f = cuda.blockIdx.y * SIDE + cuda.threadIdx.x // ACROSS + ACROSS * i
-        for j in range(EACH):
-            place = cuda.blockIdx.x * SIDE + cuda.threadIdx.x % ACROSS + ACROSS * j
-            if f < FG and place < CG * KH * KW:
-                partial[part, group * FG + f, place // (KH * KW), place // KW % KH, place % KW] = sums[i, j]
+    for b in range(SHARE):
+        place = cuda.blockIdx.x * TILE + across + SPAN * b
+        c, i, j = place // (KH * KW), place // KW % KH, place % KW
+        for a in range(SHARE):
+            f = cuda.blockIdx.y * TILE + down + SPAN * a
+            if f < FG and c < CG:
+                partial[part, group * FG + f, c, i, j] = sums[a, b]
+
+
+# 4. CUDA C -------------------------------------------------------------------------------------------------------
+
+
+@BACKWARD_WEIGHT.cuda_c("vectors")
+def vectors(dout, x, stride, pad, dilation, groups, dw):
+    """4. In CUDA C: 8x8 sums a thread, 16 bytes a read, the next loads under way while these are multiplied."""
+    (N, _, OH, OW), (F, CG, KH, KW) = dout.shape, dw.shape
+    FG = F // groups
+    how = cut(FG, CG * KH * KW, N * OH * OW, groups, dw.itemsize)
+    launch = getattr(SOURCE(dw.dtype), f"gradient_{how.size}")[how.grid, how.block]
+    sizes = (N, FG, CG, *x.shape[2:], KH, KW, OH, OW, *stride, pad[0], pad[2], *dilation)
+    in_parts(how, lambda _, to: launch(dout, x, to, *sizes, how.length), None, dw)
