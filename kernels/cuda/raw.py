@@ -1,4 +1,4 @@
-"""Kernels in CUDA C: a file of source/ is compiled once a dtype, by CuPy, and its kernels start on the current stream.
+"""Kernels in CUDA C: a file of source/ is compiled once a dtype, and its kernels start on the current stream.
 
     source = Source("relu")
     source(x.dtype).relu_forward[grid, block](x, out, out.size)
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BackendError
-from . import device
+from . import compiler, device
 
 FOLDER = Path(__file__).parent / "source"
 
@@ -29,7 +29,7 @@ _SHARED_BYTES = 48 * 1024
 
 
 def text(name):
-    """What source/NAME.cu says, with what it includes in place: CuPy keeps what it compiled by the text alone."""
+    """What source/NAME.cu says, with what it includes in place."""
     return _with_includes(f"{name}.cu", set())
 
 
@@ -79,7 +79,7 @@ class Module:
 
     def __init__(self, name, dtype, xp):
         source = text(name)
-        compiled = xp.RawModule(code=source, options=options(dtype))
+        compiled = compiler.module(xp, name, source, options(dtype))
         for kernel, parameters in kernels(source).items():
             setattr(self, kernel, Kernel(kernel, parameters, dtype, compiled))
 

@@ -13,7 +13,8 @@ import types
 
 import numpy as np
 
-from .host_compiler import RawModule, recording
+from . import host_compiler
+from .host_compiler import RawModule, nvrtc, recording
 
 __all__ = ["RawModule"]
 
@@ -382,6 +383,8 @@ cuda = types.SimpleNamespace(
         memGetInfo=lambda: (_TOTAL - _pool.total_bytes(), _TOTAL),
     ),
     memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+    Device=lambda: types.SimpleNamespace(compute_capability="90"),
+    nvrtc=nvrtc,
     MemoryPool=MemoryPool,
     using_allocator=_using_allocator,
     Stream=Stream,
@@ -410,12 +413,13 @@ def installed():
 
 @contextlib.contextmanager
 def simulating():
-    """Inside, rungs that Numba compiles take this stand-in's arrays, on Numba's simulator."""
-    from minicnn.kernels.cuda import launch
+    """Inside, rungs that Numba compiles take this stand-in's arrays, on its simulator; the user's cache is let be."""
+    from minicnn.kernels.cuda import compiler, launch
 
-    before = launch.on_simulator
+    before, folder_before = launch.on_simulator, compiler.folder
     launch.on_simulator = lambda a: before(a._host if isinstance(a, ndarray) else a)
+    compiler.folder = host_compiler.folder
     try:
         yield
     finally:
-        launch.on_simulator = before
+        launch.on_simulator, compiler.folder = before, folder_before

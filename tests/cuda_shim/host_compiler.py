@@ -29,15 +29,64 @@ class LaunchError(RuntimeError):
 
 
 class RawModule:
-    def __init__(self, *, code, options=()):
-        self._code, self._options = code, tuple(options)
+    def __init__(self, code=None, *, path=None, options=()):
+        self._made = lambda: path or _compiled(code, tuple(options))
         self._library = None
 
     def get_function(self, name):
         if self._library is None:
             # PyDLL: one launch at a time, for the shim's threads and shared memory are static variables.
-            self._library = ctypes.PyDLL(str(_compiled(self._code, self._options)))
+            self._library = ctypes.PyDLL(str(self._made()))
         return RawKernel(getattr(self._library, f"launch_{name}"))
+
+
+class NVRTCError(RuntimeError):
+    pass
+
+
+class nvrtc:
+    """CUDA's compiler, as CuPy has it, for a card of compute capability 9.0 whose machine code is this processor's."""
+
+    NVRTCError = NVRTCError
+    programs = {}
+
+    @classmethod
+    def createProgram(cls, source, name, headers, include_names):
+        cls.programs[number := max(cls.programs, default=0) + 1] = [source, None, ""]
+        return number
+
+    @classmethod
+    def compileProgram(cls, program, options):
+        source = cls.programs[program][0]
+        try:
+            chosen = [option for option in options if not option.startswith("--gpu-architecture")]
+            cls.programs[program][1] = Path(_compiled(source, chosen)).read_bytes()
+        except RuntimeError as error:
+            cls.programs[program][2] = str(error)
+            raise NVRTCError("NVRTC_ERROR_COMPILATION (6)") from error
+
+    @classmethod
+    def getCUBIN(cls, program):
+        return cls.programs[program][1]
+
+    getPTX = getCUBIN
+
+    @classmethod
+    def getProgramLog(cls, program):
+        return cls.programs[program][2]
+
+    @classmethod
+    def destroyProgram(cls, program):
+        del cls.programs[program]
+
+    @staticmethod
+    def getVersion():
+        """One that no compiler has: what is kept on disk under it is of this shim as it is now."""
+        return 0, int(hashlib.sha256(_SHIM.read_bytes()).hexdigest()[:12], 16)
+
+    @staticmethod
+    def getSupportedArchs():
+        return 75, 80, 90
 
 
 class RawKernel:
@@ -72,6 +121,15 @@ def _three(sizes):
     return (*sizes, 1, 1)[:3]
 
 
+def folder():
+    """Where libraries are kept between runs: nobody else may put one there."""
+    found = Path(tempfile.gettempdir()) / f"minicnn-cuda-shim-{os.getuid()}"
+    found.mkdir(mode=0o700, exist_ok=True)
+    if found.stat().st_uid != os.getuid():
+        raise PermissionError(f"{found} belongs to another user")
+    return found
+
+
 def _compiled(code, options):
     """The library of a text, kept between runs under what it is made of."""
     names = _NAMES.findall(re.sub(r"//[^\n]*", "", code))
@@ -83,14 +141,11 @@ def _compiled(code, options):
     flags = ["-O1", "-fPIC", "-shared", "-ffp-contract=off", *_WARNINGS, *options]
     whole = f'#include "{_SHIM}"\n{code}\n{launchers}'
     state = " ".join(flags) + whole + _SHIM.read_text(encoding="utf-8")
-    folder = Path(tempfile.gettempdir()) / f"minicnn-cuda-shim-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user")
-    library = folder / f"{hashlib.sha256(state.encode()).hexdigest()[:24]}.so"
+    room = folder()
+    library = room / f"{hashlib.sha256(state.encode()).hexdigest()[:24]}.so"
     if not library.exists():
-        with tempfile.TemporaryDirectory(dir=folder) as room:
-            made = Path(room) / "kernels.so"
+        with tempfile.TemporaryDirectory(dir=room) as scratch:
+            made = Path(scratch) / "kernels.so"
             command = ["g++", "-x", "c++", "-", *flags, "-o", str(made)]
             done = subprocess.run(command, input=whole, capture_output=True, text=True)
             if done.returncode:
