@@ -10,11 +10,13 @@ NaN, and infinity less itself, make a position's sum NaN, and with it all of its
 
 import math
 
+import numpy as np
 from numba import cuda
 
 from ..shapes import check_channels, check_dout, check_float
 from .device import contiguous, empty
 from .launch import covering, kernel
+from .planes import planes
 from .raw import Source
 from .reduce import THREADS, WARP, WARPS, block_sum, of_lane_across, one_block_each, tree_largest, tree_sum
 from .rungs import Ladder
@@ -28,7 +30,7 @@ def softmax_forward(x):
     check_channels("x", x.shape)
     check_float(x=x)
     out = empty(x.shape, x.dtype)
-    FORWARD(_positions(contiguous(x)), _positions(out))
+    FORWARD(planes(contiguous(x)), planes(out))
     return out
 
 
@@ -36,12 +38,8 @@ def softmax_backward(dout, out):
     check_dout(dout, out.shape, out=out)
     check_channels("out", out.shape)
     dx = empty(out.shape, out.dtype)
-    BACKWARD(_positions(contiguous(dout)), _positions(contiguous(out)), _positions(dx))
+    BACKWARD(planes(contiguous(dout)), planes(contiguous(out)), planes(dx))
     return dx
-
-
-def _positions(x):
-    return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
 
 
 def _wide(x):
@@ -98,7 +96,7 @@ def _forward(x, out):
         largest = x.dtype.type(-math.inf)
         for c in range(C):
             largest = max(largest, x[n, c, p])
-        total = 0.0  # float64: one thread adds up all of them
+        total = np.float64(0)  # one thread adds up all of them
         for c in range(C):
             total += math.exp(x[n, c, p] - largest)
         for c in range(C):
@@ -198,7 +196,7 @@ def _backward(dout, out, dx):
     at = cuda.grid(1)
     if at < N * P:
         n, p = at // P, at % P
-        total = 0.0  # float64: one thread adds up all of them
+        total = np.float64(0)  # one thread adds up all of them
         for c in range(C):
             total += dout[n, c, p] * out[n, c, p]
         for c in range(C):
