@@ -3,8 +3,6 @@
 import importlib.util
 import json
 import re
-import subprocess
-import sys
 
 import cuda_cases  # noqa: F401
 import numpy as np
@@ -19,15 +17,12 @@ if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.bi
     pytest.skip("needs numba-cuda[cu13], which brings CUDA's compilers", allow_module_level=True)
 
 CASES = {("float32", "7.5"), ("float32", "8.0"), ("float32", "9.0"), ("float64", "9.0")}
-MEASURE = "import json; from minicnn.benchmarks import cuda_resources as c; print(json.dumps(c.measure()))"
 
 
 @pytest.fixture(scope="module")
-def uses():
+def uses(compiled_kernels):
     """Of a process whose Numba is no simulator."""
-    done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return [Use(*row) for row in json.loads(done.stdout)]
+    return [Use(*row) for row in json.loads(compiled_kernels)]
 
 
 def in_cuda_c():
