@@ -70,3 +70,60 @@ def test_max_pool_in_python_past_one_block_and_one_image(operation, rung):
     arguments = (x, *geometry, ceil_mode) if forward else (out, argmax, shape, *geometry)
     got = cuda_cases.call(operation, *arguments, rung=rung)
     assert_close(operation, got, getattr(reference, operation)(*arguments))
+
+
+# Average ---------------------------------------------------------------------------------------------------------
+
+
+@on_both
+@every_case
+@pytest.mark.parametrize("count_include_pad", [False, True])
+@pytest.mark.parametrize(("operation", "rung"), cuda_cases.rungs("avg_pool2d_forward", in_cuda_c=True))
+def test_avg_pool_forward(operation, rung, count_include_pad, case, dtype):
+    shape, kernel, stride, pad, _, ceil_mode = case
+    arguments = numbers(shape, dtype), kernel, stride, pad, ceil_mode, count_include_pad
+    got = cuda_cases.call(operation, *arguments, rung=rung)
+    assert_close(operation, got, reference.avg_pool2d_forward(*arguments))
+
+
+@on_both
+@every_case
+@pytest.mark.parametrize("count_include_pad", [False, True])
+@pytest.mark.parametrize(("operation", "rung"), cuda_cases.rungs("avg_pool2d_backward", in_cuda_c=True))
+def test_avg_pool_backward(operation, rung, count_include_pad, case, dtype):
+    shape, kernel, stride, pad, _, ceil_mode = case
+    out = reference.avg_pool2d_forward(numbers(shape, dtype), kernel, stride, pad, ceil_mode, True)
+    arguments = numbers(out.shape, dtype), shape, kernel, stride, pad, count_include_pad
+    got = cuda_cases.call(operation, *arguments, rung=rung)
+    assert_close(operation, got, reference.avg_pool2d_backward(*arguments))
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "stride", "pad"),
+    [
+        ((1, 3, 9, 9), (9, 9), (1, 1), (0, 0, 0, 0)),
+        ((1, 1, 13, 6), (8, 5), (5, 4), (2, 0, 6, 1)),
+        ((2, 3, 13, 11), (3, 2), (1, 2), (1, 0, 0, 1)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("operation", "rung"), cuda_cases.rungs("avg_pool2d_forward", "avg_pool2d_backward", in_cuda_c=False)
+)
+def test_avg_pool_in_python_past_one_block_and_of_large_windows(operation, rung, shape, kernel, stride, pad):
+    x = numbers(shape, "float32")
+    out = reference.avg_pool2d_forward(x, kernel, stride, pad, False, True)
+    if operation == "avg_pool2d_forward":
+        arguments = x, kernel, stride, pad, False, True
+    else:
+        arguments = out, shape, kernel, stride, pad, True
+    got = cuda_cases.call(operation, *arguments, rung=rung)
+    assert_close(operation, got, getattr(reference, operation)(*arguments))
+
+
+@pytest.mark.parametrize("rung", ["warps", "small_numbers"])
+def test_large_windows_of_padding_alone_are_zero(rung):
+    x = np.full((1, 1, 2, 2), 5, np.float32)
+    arguments = x, (6, 6), (6, 6), (6, 6, 6, 6), False, False
+    got = cuda_cases.call("avg_pool2d_forward", *arguments, rung=rung)
+    np.testing.assert_array_equal(got[0, 0], [[0, 0], [0, 5]])
+    assert_close("avg_pool2d_forward", got, reference.avg_pool2d_forward(*arguments))

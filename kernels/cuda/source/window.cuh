@@ -12,13 +12,5 @@ __device__ __forceinline__ int first_cell(int place, int kernel, int stride, int
     return kernel;
 }
 
-// The first cell of a window beginning at `start` that lies in the image, and the first one after it that does not.
-__device__ __forceinline__ int first_inside(int start, int step) { return start < 0 ? (step - 1 - start) / step : 0; }
-
-__device__ __forceinline__ int last_inside(int start, int step, int size, int kernel)
-{
-    return start < size ? min((size - start + step - 1) / step, kernel) : 0;
-}
-
 // This thread's number in x, where an image's numbers stand.
 __device__ __forceinline__ int thread_of_image() { return blockIdx.x * blockDim.x + threadIdx.x; }
