@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cuda_shim import cupy_standin
 
+import minicnn
 from minicnn import Net, kernels, layers
 from minicnn.device import in_halves
 from minicnn.kernels import reference
@@ -247,3 +248,30 @@ def test_kernels_of_the_reference_are_those_that_the_net_calls():
     with kernels.use(spied):
         passes(branching(), *examples(), train=True)
     assert called == set(cuda_cases.KERNELS) - {"im2col", "col2im"}
+
+
+def test_the_net_that_ships_reads_a_digit_as_on_the_processor():
+    net = minicnn.load("mnist-lenet")
+    x = np.random.default_rng(0).random((1, *net.meta.input_size), dtype="float32")
+    same_scores_and_gradient(net, x)
+
+
+@pytest.mark.skipif(not cuda_cases.ON_CARD, reason="needs a card: the stand-in takes minutes")
+@pytest.mark.parametrize("name", ["vgg16", "googlenet", "resnet50"])
+def test_large_nets_say_on_the_card_what_they_say_on_the_processor(name):
+    net = minicnn.build(name, seed=0)
+    same_scores_and_gradient(net, np.random.default_rng(0).standard_normal((2, *net.meta.input_size), dtype="float32"))
+
+
+def same_scores_and_gradient(net, x):
+    """Scores to 1e-4 and the gradient of the largest to 1e-3 of their largest number."""
+    answers = []
+    for backend in ("numba", "cuda"):
+        there, module = net.to(backend), kernels.get(backend)
+        scores, tape = there.forward(module.to_device(x), until=net.scores, once=True)
+        scores = module.to_host(scores)
+        dout = (scores == scores.max(axis=1, keepdims=True)).astype("float32")
+        dx, _ = there.backward(module.to_device(dout), tape, params=False)
+        answers.append((scores, module.to_host(dx)))
+    for cpu, card, tolerance in zip(*answers, (1e-4, 1e-3)):
+        np.testing.assert_allclose(card, cpu, rtol=0, atol=tolerance * np.abs(cpu).max())
