@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+COMPILER = os.environ.get("CXX", "g++")
 _SHIM = Path(__file__).with_name("shim.h")
 _NAMES = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)')
 _WARNINGS = ["-Wall", "-Wno-unknown-pragmas", "-Wno-unused-variable", "-Wno-unused-function", "-Werror"]
@@ -146,9 +147,9 @@ def _compiled(code, options):
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=room) as scratch:
             made = Path(scratch) / "kernels.so"
-            command = ["g++", "-x", "c++", "-", *flags, "-o", str(made)]
+            command = [COMPILER, "-x", "c++", "-", *flags, "-o", str(made)]
             done = subprocess.run(command, input=whole, capture_output=True, text=True)
             if done.returncode:
-                raise RuntimeError(f"g++ does not take this CUDA C:\n{done.stderr}")
+                raise RuntimeError(f"{COMPILER} does not take this CUDA C:\n{done.stderr}")
             made.replace(library)
     return library
