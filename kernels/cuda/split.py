@@ -8,9 +8,6 @@ from numba import cuda, types
 
 from .device import empty
 from .launch import covering, kernel
-from .raw import Source
-
-SOURCE = Source("split")
 
 # About as many blocks as fill a large card several times; the same for every card, for the same numbers on each.
 BLOCKS = 768
@@ -29,15 +26,9 @@ def workspace(count, out):
 
 
 def add_up(partial, out):
-    """out = partial[0] + partial[1] + ..., by a kernel that Numba compiles."""
+    """out = partial[0] + partial[1] + ..."""
     if len(partial) > 1:
         _add_up[covering(out.size)](partial.reshape(len(partial), -1), out.reshape(-1))
-
-
-def add_up_vectors(partial, out):
-    """The same in CUDA C, 16 bytes a load."""
-    if len(partial) > 1:
-        SOURCE(out.dtype).add_up[covering(-(-out.nbytes // 16))](partial, out, out.size, len(partial))
 
 
 @kernel(lambda T: (T[:, ::1], T[::1]))
