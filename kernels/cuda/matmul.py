@@ -18,13 +18,11 @@ from .device import contiguous, empty
 from .launch import kernel
 from .raw import Source
 from .rungs import Ladder
-from .tiles import DEPTH, SHARE, SPAN, THREADS, TILE, WIDTH, add_products, bring, clear, cut, in_parts
+from .tiles import DEPTH, LINE, SHARE, SPAN, SQUARE, THREADS, TILE, WIDTH, add_products, bring, clear, cut, in_parts
 
 MATMUL = Ladder("matmul")
 SOURCE = Source("matmul")
 
-# The second rung's tiles; a line more, so that the threads that store a column meet different banks.
-SQUARE, LINE = 8, 9
 PAIR = types.UniTuple(types.int64, 2)
 
 
@@ -87,7 +85,8 @@ def product(a, a_steps, b, b_steps, out, depth):
 def product_in_c(a, a_steps, b, b_steps, out, depth):
     """The same in CUDA C."""
     B, M, N = out.shape
-    how = cut(M, N, depth, B, out.itemsize)
+    packed = max(a_steps) * out.itemsize % 16 == max(b_steps) * out.itemsize % 16 == 0
+    how = cut(M, N, depth, B, out.itemsize, packed)
     launch = getattr(SOURCE(out.dtype), f"matmul_{how.size}")[how.grid, how.block]
 
     def run(_, to):

@@ -1,7 +1,7 @@
 """The ladder of each operation, and which rung of it runs.
 
-A ladder's rungs stand in reading order, from the definition to the fast kernel; the last one that can run is the
-default. Another is asked for by name, by `with rungs.use(relu_forward="grid_stride"):`, or for a whole process by
+A ladder's rungs stand in reading order, from the definition to the fast kernel; the last one that can run and pays is
+the default. Another is asked for by name, by `with rungs.use(relu_forward="grid_stride"):`, or for a whole process by
 MINICNN_CUDA_RUNGS="relu_forward=grid_stride,add=vectors".
 """
 
@@ -21,12 +21,17 @@ LADDERS = {}  # {name of a function of the contract: its Ladder}; the operations
 _asked = ContextVar("minicnn_cuda_rungs", default=MappingProxyType({}))
 
 
+def _always(*args):
+    return True
+
+
 class Rung(NamedTuple):
     """One way to compute an operation."""
 
     name: str
     run: Callable  # takes what the ladder is called with, and fills the arrays that stand last
     fits: Callable  # whether it can take these arguments
+    pays: Callable  # whether it is worth while for them; where it is not, it still can be asked for
     in_cuda_c: bool
 
 
@@ -37,17 +42,20 @@ class Ladder:
         self.operation, self.rungs = operation, {}
         LADDERS[operation] = self
 
-    def numba(self, name, fits=lambda *args: True):
-        """Decorates a rung that launches kernels which Numba compiles; `fits(*args)` says which arguments it takes."""
-        return self._add(name, fits, False)
+    def numba(self, name, fits=_always, pays=_always):
+        """Decorates a rung that launches kernels which Numba compiles.
 
-    def cuda_c(self, name, fits=lambda *args: True):
+        fits, pays  (*args) -> bool: which arguments it takes, and for which of them it may be the default
+        """
+        return self._add(name, fits, pays, False)
+
+    def cuda_c(self, name, fits=_always, pays=_always):
         """Decorates a rung that launches kernels in CUDA C, which the simulator cannot run."""
-        return self._add(name, fits, True)
+        return self._add(name, fits, pays, True)
 
-    def _add(self, name, fits, in_cuda_c):
+    def _add(self, name, fits, pays, in_cuda_c):
         def add(function):
-            self.rungs[name] = Rung(name, function, fits, in_cuda_c)
+            self.rungs[name] = Rung(name, function, fits, pays, in_cuda_c)
             return function
 
         return add
@@ -56,7 +64,7 @@ class Ladder:
         self.choose(*args).run(*args)
 
     def choose(self, *args):
-        """The Rung for these arguments: the one that was asked for, or the last that can run.
+        """The Rung for these arguments: the one that was asked for, or the last that can run and pays.
 
         Raises BackendError where the one that was asked for cannot, or none can.
         """
@@ -66,7 +74,7 @@ class Ladder:
             able = [r for r in self.rungs.values() if (here.runs_cuda_c or not r.in_cuda_c) and r.fits(*args)]
             if not able:
                 raise BackendError(f"no rung of {self.operation} takes these arguments on {here.name}")
-            return able[-1]
+            return ([r for r in able if r.pays(*args)] or able)[-1]
         rung = self.rungs[name]
         if rung.in_cuda_c and not here.runs_cuda_c:
             raise BackendError(f"rung {name!r} of {self.operation} is CUDA C, which {here.name} cannot run")

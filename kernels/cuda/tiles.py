@@ -24,6 +24,9 @@ THREADS = SPAN * SPAN
 # A line of shared memory is longer than the tile: 4 threads that store a row's numbers then meet different banks.
 WIDTH = TILE + 4
 
+# The tiles of the rungs before: a number a thread. Their lines are longer than need be for the same reason.
+SQUARE, LINE = 8, 9
+
 SOURCE = Source("matmul")
 
 # So many blocks are enough for a large card, two for each multiprocessor; with fewer, sums are cut into parts, which
@@ -43,15 +46,18 @@ class Cut(NamedTuple):
     length: int
 
 
-def cut(rows, columns, depth, batch, itemsize):
+def cut(rows, columns, depth, batch, itemsize, packed=True):
     """The Cut of `batch` products (rows, depth) x (depth, columns).
 
     Large tiles read less, small ones leave less of the card idle and of themselves empty.
+
+    packed  whether all lines in memory begin at multiples of 16 bytes: large tiles load nothing else, for which a
+            thread's registers would not do
     """
     small = 256 // itemsize
     large = 2 * small
     tiles = {side: -(-rows // side) * -(-columns // side) for side in (small, large)}
-    if tiles[large] * batch >= BLOCKS and tiles[large] * large**2 <= WASTE * tiles[small] * small**2:
+    if packed and tiles[large] * batch >= BLOCKS and tiles[large] * large**2 <= WASTE * tiles[small] * small**2:
         size, threads, blocks = "large", 256, tiles[large]
     else:
         size, threads, blocks = "small", 64, tiles[small]

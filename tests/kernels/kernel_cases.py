@@ -103,6 +103,19 @@ def conv2d(draw):
     return x, w, b, dout, (stride, pad, dilation, groups)
 
 
+@st.composite
+def conv2d_3x3(draw):
+    """The same, of 3x3 windows of stride 1 in one group: those that Winograd's transforms are for."""
+    arrays = Arrays(draw)
+    N, C, F = draw(batches), draw(channels), draw(channels)
+    pad = draw(st.tuples(*[st.sampled_from([1, 0, 2])] * 4))
+    H, W = (draw(st.integers(max(1, 3 - pad[a] - pad[a + 1]), 6)) for a in (0, 2))
+    x, w = arrays(N, C, H, W), arrays(F, C, 3, 3)
+    b = arrays(F) if draw(st.booleans()) else None
+    dout = arrays(N, F, H + pad[0] + pad[1] - 2, W + pad[2] + pad[3] - 2)
+    return x, w, b, dout, ((1, 1), pad, (1, 1), 1)
+
+
 def conv2d_forward():
     return conv2d().map(lambda case: (*case[:3], *case[4]))
 
@@ -262,4 +275,10 @@ CASES = {
         softmax_forward,
         softmax_backward,
     )
+}
+
+# Of rungs that take few of the operation's cases.
+OWN_CASES = {
+    ("conv2d_forward", rung): conv2d_3x3().map(lambda case: (*case[:3], *case[4]))
+    for rung in ("winograd", "winograd_vectors")
 }

@@ -30,7 +30,7 @@ def check(rung, *arrays):
 def sizes(monkeypatch):
     """sizes(large, parts): the product in CUDA C is cut into large tiles or small ones, its sums into so many parts."""
 
-    def cut_so(large, parts):
+    def cut_so(large, parts, packed=True):
         monkeypatch.setattr(tiles, "BLOCKS", 0 if large else 10**6)
         monkeypatch.setattr(tiles, "WASTE", 100)
         monkeypatch.setattr(tiles, "SHORTEST_PART", 1 if parts else 10**6)
@@ -38,7 +38,7 @@ def sizes(monkeypatch):
 
         def cut(*args):
             found = whole(*args)
-            assert (found.size == "large") == large and (found.parts > 1) == parts
+            assert (found.size == "large") == (large and packed) and (found.parts > 1) == parts
             return found
 
         monkeypatch.setattr(matmul, "cut", cut)
@@ -64,9 +64,9 @@ def test_several_blocks_and_steps(operation, rung, turned):
 @layouts
 @pytest.mark.parametrize("large", [True, False])
 # whole tiles and packs; edges in all directions with packs, and without
-@pytest.mark.parametrize("shape", [(128, 24, 256), (132, 20, 136), (129, 27, 130)])
-def test_tiles_in_cuda_c(sizes, shape, large, turned, dtype):
-    sizes(large, parts=False)
+@pytest.mark.parametrize(("shape", "packed"), [((128, 24, 256), True), ((132, 20, 136), True), ((129, 27, 131), False)])
+def test_tiles_in_cuda_c(sizes, shape, packed, large, turned, dtype):
+    sizes(large, parts=False, packed=packed)
     check("vectors", *matrices(*shape, dtype, turned))
 
 

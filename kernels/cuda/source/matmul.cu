@@ -10,16 +10,17 @@ __device__ __forceinline__ void tile_of_product(
 {
     int down = (M + ROWS - 1) / ROWS, row0 = blockIdx.x % down * ROWS, column0 = blockIdx.x / down * COLUMNS;
     int first = blockIdx.z * length, last = min(first + length, K);
-    long long batch = blockIdx.y, a_stride = a_turned ? M : K, b_stride = b_turned ? K : N;
-    a += batch * M * K + row0 * (a_turned ? 1 : a_stride);
-    b += batch * K * N + column0 * (b_turned ? b_stride : 1);
+    int a_stride = a_turned ? M : K, b_stride = b_turned ? K : N;
+    long long batch = blockIdx.y;
+    a += batch * M * K + (long long)row0 * (a_turned ? 1 : a_stride);
+    b += batch * K * N + (long long)column0 * (b_turned ? b_stride : 1);
     out += (blockIdx.z * (long long)gridDim.y + batch) * M * N;
 
-    Sums<ROWS, COLUMNS> sums;
+    Sums<ROWS, COLUMNS, ROWS == LARGE ? 2 : 4> sums;
     enum { THREADS = Sums<ROWS, COLUMNS>::THREADS };
     // Every matrix of a batch begins at a multiple of LANES where its lines do.
-    Matrix<ROWS, THREADS> left(a, a_stride, !a_turned, M - row0, first, a_stride % LANES == 0);
-    Matrix<COLUMNS, THREADS> right(b, b_stride, b_turned, N - column0, first, b_stride % LANES == 0);
+    Matrix<ROWS, THREADS> left(a, a_stride, !a_turned, M - row0, first, ROWS == LARGE || a_stride % LANES == 0);
+    Matrix<COLUMNS, THREADS> right(b, b_stride, b_turned, N - column0, first, ROWS == LARGE || b_stride % LANES == 0);
     multiply(left, right, first, last, sums);
 
 #pragma unroll

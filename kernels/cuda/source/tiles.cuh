@@ -41,7 +41,10 @@ __device__ __forceinline__ Pack zero_pack()
 }
 
 // What a thread computes of its block's tile: the rows row(0) .. row(SIDE - 1), the columns column(0) ..
-template <int ROWS, int COLUMNS> struct Sums {
+//
+// UNROLLED   so many numbers of the sum at once: with all DEPTH the compiler moves loads far ahead of their use, for which
+//            a kernel needs the registers
+template <int ROWS, int COLUMNS, int UNROLLED = 2> struct Sums {
     enum { ACROSS = COLUMNS / WARP_COLUMNS, THREADS = ROWS / SIDE * (COLUMNS / SIDE) };
 
     T at[SIDE][SIDE];
@@ -73,7 +76,7 @@ template <int ROWS, int COLUMNS> struct Sums {
 
     __device__ __forceinline__ void add(const Lines<ROWS>& a, const Lines<COLUMNS>& b)
     {
-#pragma unroll
+#pragma unroll UNROLLED
         for (int k = 0; k < DEPTH; k++) {
             Pack rows[2] = {load_pack(&a.at[k][row(0)]), load_pack(&a.at[k][row(LANES)])};
             Pack columns[2] = {load_pack(&b.at[k][column(0)]), load_pack(&b.at[k][column(LANES)])};
@@ -87,8 +90,9 @@ template <int ROWS, int COLUMNS> struct Sums {
 };
 
 // sums += the product of two operands over first <= k < last. All threads of the block call it.
-template <int ROWS, int COLUMNS, class Left, class Right>
-__device__ __forceinline__ void multiply(Left& left, Right& right, int first, int last, Sums<ROWS, COLUMNS>& sums)
+template <int ROWS, int COLUMNS, int UNROLLED, class Left, class Right>
+__device__ __forceinline__ void multiply(
+    Left& left, Right& right, int first, int last, Sums<ROWS, COLUMNS, UNROLLED>& sums)
 {
     __shared__ Lines<ROWS> a[2];
     __shared__ Lines<COLUMNS> b[2];
@@ -118,73 +122,86 @@ __device__ __forceinline__ void multiply(Left& left, Right& right, int first, in
 // which either those of one line are neighbours or those of one place in the sum. Neighbouring threads load neighbours,
 // and packs of them where every pack begins at a multiple of 16 bytes.
 template <int WIDTH, int THREADS> struct Matrix {
-    enum { COUNT = WIDTH * DEPTH / THREADS, PACKS = COUNT / LANES };
+    enum { COUNT = WIDTH * DEPTH / THREADS };
 
     T number[COUNT];
-    const T* at;            // this thread's first number of the part that it fetches next
-    long long step, next;   // to its next number or pack, to the next part
-    int line, lines, line_step;
-    int place, place_step;  // in a part of the sum
+    const T* at;  // this thread's first number of the part that it fetches next
+    int stride, lines, line, place;  // place: in the part
     bool along, packed;
 
     // from       line 0's number at the sum's place 0; lines from `count` on do not exist
     // along      number k of line i is from[i * stride + k]; else it is from[k * stride + i]
     // first      where the sum begins
     // packed     `from`, `stride` and the end of what exists are multiples of LANES
-    __device__ __forceinline__ Matrix(const T* from, long long stride, bool along, int count, int first, bool packed)
-        : lines(count), along(along), packed(packed)
+    __device__ __forceinline__ Matrix(const T* from, int stride, bool along, int count, int first, bool packed)
+        : stride(stride), lines(count), along(along), packed(packed)
     {
-        int t = threadIdx.x, lanes = packed ? LANES : 1, width = (along ? DEPTH : WIDTH) / lanes;
-        int fast = t % width * lanes, slow = t / width;
+        int lanes = packed ? LANES : 1, width = (along ? DEPTH : WIDTH) / lanes;
+        int fast = threadIdx.x % width * lanes, slow = threadIdx.x / width;
         line = along ? slow : fast;
         place = along ? fast : slow;
-        line_step = along ? THREADS / width : 0;
-        place_step = along ? 0 : THREADS / width;
-        at = from + (along ? line * stride + first + place : (first + place) * stride + line);
-        step = THREADS / width * stride;
-        next = along ? DEPTH : DEPTH * stride;
+        at = from + (along ? (long long)line * stride + first + place : (long long)(first + place) * stride + line);
     }
 
     // A column's own beginning, where columns do not lie one after the other: every pack's columns must.
     __device__ __forceinline__ void move(long long by) { at += by; }
 
-    __device__ __forceinline__ bool inside(int e, int k, int last) const
+    // How far a thread's loads are apart, each of LENGTH numbers: in lines or in places.
+    template <int LENGTH> __device__ __forceinline__ int line_step() const
     {
-        return line + e * line_step < lines && k + place + e * place_step < last;
+        return along ? THREADS / (DEPTH / LENGTH) : 0;
+    }
+
+    template <int LENGTH> __device__ __forceinline__ int place_step() const
+    {
+        return along ? 0 : THREADS / (WIDTH / LENGTH);
+    }
+
+    // Load e of LENGTH numbers; null where there is nothing.
+    template <int LENGTH> __device__ __forceinline__ const T* load(int e, int k, int last) const
+    {
+        int down = e * line_step<LENGTH>(), on = e * place_step<LENGTH>();
+        bool inside = line + down < lines && k + place + on < last;
+        return inside ? at + (long long)stride * (down + on) : nullptr;
     }
 
     __device__ __forceinline__ void fetch(int k, int last)
     {
         if (packed) {
 #pragma unroll
-            for (int e = 0; e < PACKS; e++) {
-                Pack pack = inside(e, k, last) ? load_pack(at + e * step) : zero_pack();
+            for (int e = 0; e < COUNT / LANES; e++) {
+                const T* from = load<LANES>(e, k, last);
+                Pack pack = from ? load_pack(from) : zero_pack();
 #pragma unroll
                 for (int l = 0; l < LANES; l++) number[e * LANES + l] = pack.lane[l];
             }
         } else {
 #pragma unroll
-            for (int e = 0; e < COUNT; e++) number[e] = inside(e, k, last) ? at[e * step] : T(0);
+            for (int e = 0; e < COUNT; e++) {
+                const T* from = load<1>(e, k, last);
+                number[e] = from ? *from : T(0);
+            }
         }
-        at += next;
+        at += along ? DEPTH : (long long)DEPTH * stride;
     }
 
     __device__ __forceinline__ void put(Lines<WIDTH>& to) const
     {
         if (!packed) {
 #pragma unroll
-            for (int e = 0; e < COUNT; e++) to.at[place + e * place_step][line + e * line_step] = number[e];
+            for (int e = 0; e < COUNT; e++)
+                to.at[place + e * place_step<1>()][line + e * line_step<1>()] = number[e];
         } else if (along) {
 #pragma unroll
             for (int e = 0; e < COUNT; e++)
-                to.at[place + e % LANES][line + e / LANES * line_step] = number[e];
+                to.at[place + e % LANES][line + e / LANES * line_step<LANES>()] = number[e];
         } else {
 #pragma unroll
-            for (int e = 0; e < PACKS; e++) {
+            for (int e = 0; e < COUNT / LANES; e++) {
                 Pack pack;
 #pragma unroll
                 for (int l = 0; l < LANES; l++) pack.lane[l] = number[e * LANES + l];
-                store_pack(&to.at[place + e * place_step][line], pack);
+                store_pack(&to.at[place + e * place_step<LANES>()][line], pack);
             }
         }
     }
