@@ -26,10 +26,34 @@ def data_dir():
     return Path(folder).resolve()
 
 
-@pytest.fixture(params=["numpy", "numba"])
+def pytest_collection_modifyitems(config, items):
+    """Without a card `cuda` runs on a stand-in, which is slow: there only kernels and layers are tried on it."""
+    on_cuda = [
+        item for item in items if getattr(item, "callspec", None) and item.callspec.params.get("backend") == "cuda"
+    ]
+    elsewhere = [item for item in on_cuda if item.path.parent.name not in ("kernels", "layers")]
+    if not elsewhere:
+        return
+    import cuda_cases
+
+    if not cuda_cases.ON_CARD:
+        config.hook.pytest_deselected(items=elsewhere)
+        left_out = set(elsewhere)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(params=["numpy", "numba", "cuda"])
 def backend(request):
-    """Every backend that runs on this machine's processor, one after the other, as the current one."""
+    """Every backend that takes NumPy's arrays, one after the other, as the current one.
+
+    `cuda` is made to take them, on a card or on the stand-in for one (cuda_cases.py).
+    """
     from minicnn import kernels
 
-    with kernels.use(request.param) as module:
+    name = request.param
+    if name == "cuda":
+        import cuda_cases
+
+        name = cuda_cases.hosted()
+    with kernels.use(name) as module:
         yield module

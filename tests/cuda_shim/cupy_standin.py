@@ -416,10 +416,19 @@ def simulating():
     """Inside, rungs that Numba compiles take this stand-in's arrays, on its simulator; the user's cache is let be."""
     from minicnn.kernels.cuda import compiler, launch
 
-    before, folder_before = launch.on_simulator, compiler.folder
-    launch.on_simulator = lambda a: before(a._host if isinstance(a, ndarray) else a)
+    before = launch.on_simulator, launch.Kernel._launch, compiler.folder
+    take, start, _ = before
+
+    def start_or_record(*args):
+        if recording.steps is None:
+            start(*args)
+        else:
+            recording.steps.append(lambda: start(*args))
+
+    launch.on_simulator = lambda a: take(a._host if isinstance(a, ndarray) else a)
+    launch.Kernel._launch = start_or_record
     compiler.folder = host_compiler.folder
     try:
         yield
     finally:
-        launch.on_simulator, compiler.folder = before, folder_before
+        launch.on_simulator, launch.Kernel._launch, compiler.folder = before
