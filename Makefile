@@ -1,16 +1,23 @@
 # make demo, make test, make hostile, make kill, make lint: each alone is enough on a fresh machine with Python >= 3.10.
-# make demo PHOTO=my.jpg looks at a photo of yours, too.
+# make demo PHOTO=my.jpg looks at a photo of yours, too. make test-gpu runs all tests on an NVIDIA card; its driver decides
+# whether that is by CUDA 13 or, make test-gpu CUDA=cuda12, 12.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+CUDA ?= cuda13
 
-.PHONY: demo test hostile kill lint
+.PHONY: demo test test-gpu hostile kill lint
 
 demo: $(VENV)/.installed
 	$(BIN)/minicnn demo $(if $(PHOTO),--photo "$(PHOTO)")
 
 test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m "not oracle"
+
+# Without a card the tests run on a stand-in for one: the first line says that there is one.
+test-gpu: $(VENV)/.installed-test $(VENV)/.installed-$(CUDA)
+	$(BIN)/minicnn gradcheck relu --backend cuda
 	$(BIN)/python -m pytest -m "not oracle"
 
 hostile: $(VENV)/.installed-test
