@@ -1,5 +1,7 @@
 """The backend `cuda`: arrays are CuPy's, and an operation's default is its best rung in CUDA C.
 
+All work is put on CuPy's current stream, and all memory comes from CuPy's current allocator.
+
 Signatures and shapes stand in `contract.py`, what is right in `reference.py`.
 """
 

@@ -106,4 +106,4 @@ def _stream():
 
 @cache
 def _external(pointer):
-    return cuda.external_stream(pointer)
+    return cuda.external_stream(pointer) if pointer else 0

@@ -4,6 +4,7 @@ import cuda_cases
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from kernel_cases import CASES, OWN_CASES
 from tolerances import assert_close
 
@@ -38,6 +39,19 @@ def test_rung_does_what_the_reference_does(operation, rung):
         assert_close(operation, got, getattr(reference, operation)(*case), cuda_cases.LOOSER.get((operation, rung)))
 
     check()
+
+
+@pytest.mark.skipif(cuda_cases.ON_CARD, reason="this process's Numba compiles for the card")
+@pytest.mark.parametrize("operation", CASES)
+@settings(max_examples=3)
+@given(data=st.data())
+def test_the_simulators_backend_does_what_the_reference_does_with_arrays_that_are_read_only(operation, data):
+    case = data.draw(CASES[operation])
+    for array in (a for value in case for a in (value if isinstance(value, (list, tuple)) else [value])):
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
+    got = getattr(kernels.get("cuda-sim"), operation)(*case)
+    assert_close(operation, got, getattr(reference, operation)(*case), cuda_cases.LOOSER.get((operation, "winograd")))
 
 
 @pytest.mark.parametrize(("operation", "rung"), cuda_cases.rungs())
