@@ -3,8 +3,8 @@
 Compiled, not run: the compilers come with numba-cuda and need neither a driver nor a card. A kernel that Numba compiles
 becomes PTX, which nvJitLink links; a file of CUDA C goes through NVRTC; the assembler's log says the rest.
 
-    python -m minicnn.benchmarks.cuda_resources             the table, and results/cuda-resources.json anew
-    python -m minicnn.benchmarks.cuda_resources relu add    the table of these modules and files alone
+    python -m minicnn.benchmarks.cuda_resources             prints the table, and writes results/cuda-resources.json
+    python -m minicnn.benchmarks.cuda_resources relu add    these modules and files alone, whose rows are replaced there
 """
 
 import json
@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import MinicnnError
 from ..files import write_whole
-from ..kernels.cuda import operations, raw
+from ..kernels.cuda import device, operations, raw
 
 RESULTS = Path(__file__).parent / "results"
 # Compute capabilities: Turing, Ampere, Hopper. float64, which gradient checks use, is compiled for the last alone.
@@ -29,7 +29,11 @@ TARGETS = ((7, 5), (8, 0), (9, 0))
 _CASES = [("float32", target) for target in TARGETS] + [("float64", TARGETS[-1])]
 
 _KERNELS = "minicnn.kernels.cuda"
-_FUNCTION = re.compile(r"Function properties for (\S+)\n.*?(\d+) bytes stack frame, (\d+) bytes spill stores")
+# Of a kernel, not of a function that it calls, as float64's power.
+_FUNCTION = re.compile(
+    r"Compiling entry function '(\S+)'.*\n.*Function properties for .*\n"
+    r".*?(\d+) bytes stack frame, (\d+) bytes spill stores"
+)
 _USED = re.compile(r"(?:Used|used) (\d+) registers(.*)")
 _SHARED = re.compile(r"(\d+) bytes smem")
 
@@ -59,8 +63,6 @@ def measure(names=()):
 
     Raises MinicnnError under the simulator, and for CUDA C that does not compile.
     """
-    from ..kernels.cuda import device
-
     if device.simulated():
         raise MinicnnError("Numba's simulator compiles nothing: this needs a process without NUMBA_ENABLE_CUDASIM")
     tasks = [task for task in _numba_tasks() + _cuda_c_tasks() if not names or task[1] in names]
@@ -168,11 +170,13 @@ def nvrtc(text, dtype, target):
 def main(names):
     uses = measure(names)
     print(show(uses))
-    if not names:
-        versions = {name: version(name) for name in ("numba-cuda", "nvidia-cuda-nvrtc", "nvidia-nvjitlink")}
-        document = {"versions": versions, "kernels": [use._asdict() for use in uses]}
-        with write_whole(RESULTS / "cuda-resources.json") as out:
-            out.write((json.dumps(document, indent=1) + "\n").encode())
+    path = RESULTS / "cuda-resources.json"
+    kept = [Use(**row) for row in json.loads(path.read_bytes())["kernels"]] if names else []
+    kept = [use for use in kept if re.split("[.:]", use.kernel)[0] not in names]
+    versions = {name: version(name) for name in ("numba-cuda", "nvidia-cuda-nvrtc", "nvidia-nvjitlink")}
+    document = {"versions": versions, "kernels": [use._asdict() for use in sorted(kept + uses)]}
+    with write_whole(path) as out:
+        out.write((json.dumps(document, indent=1) + "\n").encode())
     return 1 if any(use.spilled for use in uses) else 0
 
 

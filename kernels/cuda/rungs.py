@@ -71,16 +71,24 @@ class Ladder:
         here = device.current()
         name = {**of_environment(), **_asked.get()}.get(self.operation)
         if name is None:
-            able = [r for r in self.rungs.values() if (here.runs_cuda_c or not r.in_cuda_c) and r.fits(*args)]
-            if not able:
-                raise BackendError(f"no rung of {self.operation} takes these arguments on {here.name}")
-            return ([r for r in able if r.pays(*args)] or able)[-1]
+            return self._default(here, args)
         rung = self.rungs[name]
         if rung.in_cuda_c and not here.runs_cuda_c:
             raise BackendError(f"rung {name!r} of {self.operation} is CUDA C, which {here.name} cannot run")
         if not rung.fits(*args):
             raise BackendError(f"rung {name!r} of {self.operation} does not take these arguments")
         return rung
+
+    def _default(self, here, args):
+        last = None
+        for rung in reversed(self.rungs.values()):
+            if (here.runs_cuda_c or not rung.in_cuda_c) and rung.fits(*args):
+                if rung.pays(*args):
+                    return rung
+                last = last or rung
+        if last is None:
+            raise BackendError(f"no rung of {self.operation} takes these arguments on {here.name}")
+        return last
 
 
 @contextmanager

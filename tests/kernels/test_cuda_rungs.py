@@ -90,6 +90,16 @@ def test_the_last_rung_that_can_run_is_the_default(ran, monkeypatch):
     assert ran == ["vectors", "grid_stride"]
 
 
+def test_a_rung_that_does_not_pay_is_the_default_only_where_none_does(ran, monkeypatch):
+    never = {"pays": lambda *args: False}
+    for name in ("vectors", "grid_stride", "one_each"):
+        monkeypatch.setitem(LADDERS["add"].rungs, name, LADDERS["add"].rungs[name]._replace(**never))
+        add()
+    with use(add="grid_stride"):
+        add()
+    assert ran == ["grid_stride", "one_each", "vectors", "grid_stride"]
+
+
 def test_a_rung_is_chosen_by_block_and_the_inner_block_counts(ran):
     with use(add="one_each"):
         add()
