@@ -19,12 +19,10 @@ from .launch import covering, kernel
 from .raw import Source
 from .reduce import WARP, warp_sum
 from .rungs import Ladder
-from .window import FOUR, PAIR, by_image, inside, within_int
+from .window import FOUR, PAIR, by_image, inside, large, within_int
 
 FORWARD, BACKWARD = Ladder("avg_pool2d_forward"), Ladder("avg_pool2d_backward")
 SOURCE = Source("avg_pool")
-
-LARGE = WARP  # a window of so many cells has enough of them for a warp
 
 
 def avg_pool2d_forward(x, kernel, stride, pad, ceil_mode, count_include_pad):
@@ -41,11 +39,6 @@ def avg_pool2d_backward(dout, x_shape, kernel, stride, pad, count_include_pad):
     dx = empty(x_shape, dout.dtype)
     BACKWARD(contiguous(dout), kernel, stride, pad, bool(count_include_pad), dx)
     return dx
-
-
-def _large(kernel, out):
-    """Whether a warp takes each window; C's int counts an image's threads."""
-    return kernel[0] * kernel[1] >= LARGE and WARP * out.size // max(len(out), 1) < 2**31
 
 
 def _numbers(x_shape, kernel, stride, pad, out_hw):
@@ -82,7 +75,7 @@ def forward_cut(x, kernel, stride, pad, count_include_pad, out):
 @FORWARD.numba("warps")
 def forward_warps(x, kernel, stride, pad, count_include_pad, out):
     """3. A large window, as of global pooling, has a warp, whose threads read neighbours; a small one as before."""
-    if _large(kernel, out):
+    if large(kernel, out):
         _forward_warps[covering(out.size * WARP)](x, kernel, stride, pad, count_include_pad, out)
     else:
         forward_cut(x, kernel, stride, pad, count_include_pad, out)
@@ -93,7 +86,7 @@ def forward_small_numbers(x, kernel, stride, pad, count_include_pad, out):
     """4. In CUDA C, places of 32 bits; 16 bytes at once do not pay: windows begin anywhere, neighbours' loads join."""
     N, C, OH, OW = out.shape
     arguments = x, *_numbers(x.shape, kernel, stride, pad, (OH, OW)), count_include_pad, out
-    if _large(kernel, out):
+    if large(kernel, out):
         SOURCE(x.dtype).avg_pool_forward_warps[by_image(C * OH * OW * WARP, N)](*arguments)
     else:
         SOURCE(x.dtype).avg_pool_forward[by_image(C * OH * OW, N)](*arguments)

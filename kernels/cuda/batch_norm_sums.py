@@ -68,7 +68,7 @@ def _parts(x):
     """(how many parts a channel has, the launch of a block for each part and channel)."""
     C, M = x.shape[1], _values(x)
     parts = -(-M // PART)
-    return parts, ((parts, min(C, MOST_ROWS)), one_block_each(1, M)[1])
+    return parts, ((parts, min(C, MOST_ROWS)), one_block_each(1, min(M, PART))[1])
 
 
 def _held_parts(x):

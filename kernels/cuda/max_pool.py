@@ -18,8 +18,9 @@ from ..shapes import check_float, check_ndim, check_pooled, check_same, window_o
 from .device import contiguous, empty
 from .launch import covering, kernel
 from .raw import Source
+from .reduce import WARP
 from .rungs import Ladder
-from .window import FOUR, PAIR, by_image, first_cell, inside, jumps, numbers, within_int
+from .window import FOUR, PAIR, by_image, first_cell, inside, jumps, large, numbers, within_int
 
 FORWARD, BACKWARD = Ladder("max_pool2d_forward"), Ladder("max_pool2d_backward")
 SOURCE = Source("max_pool")
@@ -67,14 +68,17 @@ def forward_cut(x, kernel, stride, pad, dilation, argmax, out):
 
 @FORWARD.cuda_c("unrolled", fits=lambda x, *rest: within_int(x, rest[-1]))
 def forward_unrolled(x, kernel, stride, pad, dilation, argmax, out):
-    """3. In CUDA C: 2x2 cells side by side by 16 bytes a row; 3x3 with nine loads under way; the rest as before."""
+    """3. In CUDA C: 2x2 cells side by side by 16 bytes a row; 3x3 with nine loads under way; large windows a warp."""
     N, C, OH, OW = out.shape
     if _halves(x, kernel, stride, pad, dilation, out):
         geometry = by_image(C * OH * (x.shape[3] * x.itemsize // 16), N)
         SOURCE(x.dtype).max_pool_forward_halves[geometry](x, N, *x.shape[1:], OH, argmax, out)
         return
     sizes = numbers(x.shape, kernel, stride, pad, dilation, (OH, OW))
-    SOURCE(x.dtype).max_pool_forward[by_image(C * OH * OW, N)](x, *sizes, argmax, out)
+    if large(kernel, out):
+        SOURCE(x.dtype).max_pool_forward_warps[by_image(C * OH * OW * WARP, N)](x, *sizes, argmax, out)
+    else:
+        SOURCE(x.dtype).max_pool_forward[by_image(C * OH * OW, N)](x, *sizes, argmax, out)
 
 
 _ARGMAX = numba.int32[:, :, :, ::1]

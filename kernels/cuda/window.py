@@ -6,6 +6,7 @@ import numba
 from numba import cuda
 
 from .launch import covering
+from .reduce import WARP
 
 PAIR = numba.types.UniTuple(numba.int64, 2)
 FOUR = numba.types.UniTuple(numba.int64, 4)
@@ -17,6 +18,11 @@ def by_image(count, images, threads=256):
     """(grid, block): in x a thread for each of an image's `count` places, in y as many images as run side by side."""
     (across,), block = covering(count, threads)
     return (across, min(images, max(BLOCKS // max(across, 1), 1))), block
+
+
+def large(kernel, out):
+    """Whether a window of out (N, C, OH, OW) has enough cells for a warp, whose threads C's int counts in an image."""
+    return kernel[0] * kernel[1] >= WARP and WARP * out.size // max(len(out), 1) < 2**31
 
 
 def within_int(*arrays):

@@ -38,7 +38,7 @@ def test_backward(operation, rung, shape, dtype):
     assert_close(operation, cuda_cases.call(operation, dout, out, rung=rung), expected(operation, dout, out))
 
 
-@pytest.mark.parametrize("shape", [(2, 300), (2, 70, 2)])
+@pytest.mark.parametrize("shape", [(1, 300), (1, 70, 2)])
 @pytest.mark.parametrize(
     ("operation", "rung"), cuda_cases.rungs("softmax_forward", "softmax_backward", in_cuda_c=False)
 )

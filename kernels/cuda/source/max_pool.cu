@@ -1,6 +1,7 @@
 // Max pooling with switches, and its gradient as a gather over the windows that read a number. The *_halves are for 2x2
 // cells side by side: a thread takes 16 bytes of each of two rows, which make half as many numbers of out.
 #include "wide.cuh"
+#include "reduce.cuh"
 #include "window.cuh"
 
 // A larger number wins, or the first NaN, with which no comparison is true.
@@ -44,6 +45,42 @@ extern "C" __global__ void max_pool_forward(
         pool<3>(x, g, argmax, out);
     else
         pool<0>(x, g, argmax, out);
+}
+
+// A warp a window, of 32 cells or more. Of equals the first cell wins, whichever thread has seen it.
+extern "C" __global__ void max_pool_forward_warps(
+    const T* __restrict__ x, int N, int C, int H, int W, int KH, int KW, int SH, int SW, int DH, int DW, int top,
+    int left, int OH, int OW, int* __restrict__ argmax, T* __restrict__ out)
+{
+    int at = thread_of_image() / WARP, lane = threadIdx.x % WARP, P = OH * OW;
+    if (at >= C * P) return;  // the whole warp
+    int c = at / P, first_y = at % P / OW * SH - top, first_x = at % OW * SW - left;
+    for (int n = blockIdx.y; n < N; n += gridDim.y) {
+        const T* from = x + ((long long)n * C + c) * H * W;
+        T best = -infinite();
+        int arg = -1;
+        for (int cell = lane; cell < KH * KW; cell += WARP) {
+            int y = first_y + cell / KW * DH, column = first_x + cell % KW * DW;
+            if (y < 0 || y >= H || column < 0 || column >= W) continue;
+            T value = from[y * W + column];
+            if (arg < 0 || wins(value, best)) {
+                best = value;
+                arg = cell;
+            }
+        }
+        for (int mask = WARP / 2; mask > 0; mask /= 2) {
+            T other = __shfl_xor_sync(0xffffffffu, best, mask);
+            int others = __shfl_xor_sync(0xffffffffu, arg, mask);
+            if (others >= 0 && (arg < 0 || wins(other, best) || (others < arg && !wins(best, other)))) {
+                best = other;
+                arg = others;
+            }
+        }
+        if (lane == 0) {
+            out[(long long)n * C * P + at] = best;
+            argmax[(long long)n * C * P + at] = max(arg, 0);
+        }
+    }
 }
 
 enum { HALF = LANES / 2 };
