@@ -15,13 +15,32 @@ from numba import cuda, types
 
 from ..shapes import check_float, matmul_output
 from .device import contiguous, empty
-from .launch import kernel
+from .launch import covering, kernel
 from .raw import Source
 from .rungs import Ladder
-from .tiles import DEPTH, LINE, SHARE, SPAN, SQUARE, THREADS, TILE, WIDTH, add_products, bring, clear, cut, in_parts
+from .tiles import (
+    BLOCKS,
+    DEPTH,
+    LINE,
+    SHARE,
+    SPAN,
+    SQUARE,
+    THREADS,
+    TILE,
+    WIDTH,
+    Cut,
+    add_products,
+    bring,
+    clear,
+    cut,
+    in_parts,
+)
 
 MATMUL = Ladder("matmul")
 SOURCE = Source("matmul")
+
+# Up to so many rows have kernels of their own in CUDA C; their sums are cut into parts of at least so many numbers.
+FEW, SHORTEST_SUM = 4, 32
 
 PAIR = types.UniTuple(types.int64, 2)
 
@@ -65,7 +84,28 @@ def register_blocked(a, a_steps, b, b_steps, out):
 @MATMUL.cuda_c("vectors")
 def vectors(a, a_steps, b, b_steps, out):
     """4. In CUDA C: 16 bytes a load, tiles of 128 x 128, the next part under way while one is multiplied."""
-    product_in_c(a, a_steps, b, b_steps, out.reshape(1, *out.shape), _depth(a, out))
+    depth = _depth(a, out)
+    if len(out) <= FEW and a_steps[1] == 1 and _in_packs(b_steps, out):
+        _few_rows_in_c(a, b, b_steps, out, depth)
+    else:
+        product_in_c(a, a_steps, b, b_steps, out.reshape(1, *out.shape), depth)
+
+
+def _few_rows_in_c(a, b, b_steps, out, depth):
+    """The rows of a batch of up to FEW images: no tiles, of which most would be empty; b is read once."""
+    (M, N), module = out.shape, SOURCE(out.dtype)
+    if b_steps[0] == 1:
+        module.few_rows_turned[covering(32 * N)](a, b, out, M, N, depth)
+        return
+    (blocks,), block = covering(-(-N * out.itemsize // 16), 128)
+    parts = max(min(2 * BLOCKS // max(blocks, 1), depth // SHORTEST_SUM), 1)
+    length = -(-depth // parts)
+    how = Cut("few", (blocks, parts), block, parts, length)
+    in_parts(how, lambda _, to: module.few_rows[how.grid, how.block](a, b, to, M, N, depth, length), None, out)
+
+
+def _in_packs(steps, out):
+    return max(steps) * out.itemsize % 16 == 0
 
 
 def _depth(a, out):
@@ -85,8 +125,7 @@ def product(a, a_steps, b, b_steps, out, depth):
 def product_in_c(a, a_steps, b, b_steps, out, depth):
     """The same in CUDA C."""
     B, M, N = out.shape
-    packed = max(a_steps) * out.itemsize % 16 == max(b_steps) * out.itemsize % 16 == 0
-    how = cut(M, N, depth, B, out.itemsize, packed)
+    how = cut(M, N, depth, B, out.itemsize, _in_packs(a_steps, out) and _in_packs(b_steps, out))
     launch = getattr(SOURCE(out.dtype), f"matmul_{how.size}")[how.grid, how.block]
 
     def run(_, to):

@@ -29,8 +29,9 @@ SQUARE, LINE = 8, 9
 
 SOURCE = Source("matmul")
 
-# So many blocks are enough for a large card, two for each multiprocessor; with fewer, sums are cut into parts, which
-# are added in order. A part is at least so long that it costs more than it adds.
+# So many blocks of large tiles are enough for a large card, two for each multiprocessor, and twice as many of small
+# ones; with fewer, sums are cut into parts, which are added in order. A part is at least so long that it costs more
+# than it adds.
 BLOCKS, SHORTEST_PART = 264, 128
 # Large tiles may cover so many times the area that small ones cover.
 WASTE = 1.25
@@ -58,13 +59,16 @@ def cut(rows, columns, depth, batch, itemsize, packed=True):
     large = 2 * small
     tiles = {side: -(-rows // side) * -(-columns // side) for side in (small, large)}
     if packed and tiles[large] * batch >= BLOCKS and tiles[large] * large**2 <= WASTE * tiles[small] * small**2:
-        size, threads, blocks = "large", 256, tiles[large]
-    else:
-        size, threads, blocks = "small", 64, tiles[small]
-    parts = max(min(BLOCKS // max(blocks * batch, 1), depth // SHORTEST_PART), 1)
-    length = -(-depth // (parts * DEPTH)) * DEPTH
+        return Cut("large", (tiles[large], batch, 1), (256,), 1, round_up(depth, DEPTH))
+    blocks = tiles[small]
+    parts = max(min(2 * BLOCKS // max(blocks * batch, 1), depth // SHORTEST_PART), 1)
+    length = round_up(-(-depth // parts), DEPTH)
     parts = max(-(-depth // max(length, 1)), 1)
-    return Cut(size, (blocks, batch, parts), (threads,), parts, length)
+    return Cut("small", (blocks, batch, parts), (64,), parts, length)
+
+
+def round_up(count, multiple):
+    return -(-count // multiple) * multiple
 
 
 def in_parts(cut, run, b, out):

@@ -17,6 +17,7 @@ from .device import empty, in_halves
 from .launch import covering, kernel
 from .matmul import product, product_in_c
 from .raw import Source
+from .tiles import round_up
 
 SOURCE = Source("winograd")
 
@@ -38,15 +39,11 @@ def can(w, stride, dilation, groups):
 def pays(w, out_shape):
     """Whether the multiplications that it saves take longer than its transforms; float64 is for those who check."""
     (F, C), (N, _, OH, OW) = w.shape[:2], out_shape
-    pixels, tiles = N * OH * OW, _round_up(N * -(-OH // 4) * -(-OW // 4), TILE)
+    pixels, tiles = N * OH * OW, round_up(N * -(-OH // 4) * -(-OW // 4), TILE)
     direct = 18 * F * C * pixels / OPERATIONS
     moved = (F + C) * (pixels + 2 * NUMBERS * tiles) + (9 + 2 * NUMBERS) * F * C
-    transformed = 2 * NUMBERS * _round_up(F, TILE) * C * tiles / OPERATIONS + 4 * moved / BYTES + LAUNCHES
+    transformed = 2 * NUMBERS * round_up(F, TILE) * C * tiles / OPERATIONS + 4 * moved / BYTES + LAUNCHES
     return w.dtype == "float32" and transformed < direct
-
-
-def _round_up(count, multiple):
-    return -(-count // multiple) * multiple
 
 
 # The same steps by Numba and in CUDA C ---------------------------------------------------------------------------
@@ -111,7 +108,7 @@ def _convolve(x, w, pad, turned, out, filters, tiles, product, pixels):
     def run(first, last):
         for at in range(first, last, portion):
             images, to = x[at : min(at + portion, last)], out[at : min(at + portion, last)]
-            P = _round_up(len(images) * down * across, 4)
+            P = round_up(len(images) * down * across, 4)
             v, m = empty((NUMBERS, C, P), out.dtype), empty((NUMBERS, F, P), out.dtype)
             sizes = (*images.shape[1:], pad[0], pad[1], len(images), down, across)
             tiles(images, sizes, v, C * P)

@@ -15,15 +15,17 @@ both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 layouts = pytest.mark.parametrize("turned", [(False, False), (False, True), (True, False), (True, True)])
 
 
-def matrices(M, K, N, dtype, turned=(False, False), seed=0):
+def matrices(M, K, N, dtype, seed=0):
     rng = np.random.default_rng(seed)
-    a, b = rng.standard_normal((M, K)).astype(dtype), rng.standard_normal((K, N)).astype(dtype)
-    return tuple(np.asfortranarray(x) if t else x for x, t in zip((a, b), turned))
+    return rng.standard_normal((M, K)).astype(dtype), rng.standard_normal((K, N)).astype(dtype)
 
 
-def check(rung, *arrays):
-    got = cuda_cases.call("matmul", *arrays, rung=rung)
-    assert_close("matmul", got, reference.matmul(*arrays))
+def check(rung, a, b, turned=(False, False)):
+    """turned    whether a, and b, are transposes of what lies in the card's memory"""
+    on_card = [cuda_cases.to_device(x.T.copy()).T if t else cuda_cases.to_device(x) for x, t in zip((a, b), turned)]
+    with cuda_cases.use(matmul=rung):
+        got = cuda_cases.to_host(cuda_cases.backend.matmul(*on_card))
+    assert_close("matmul", got, reference.matmul(a, b))
 
 
 @pytest.fixture
@@ -53,8 +55,8 @@ def sizes(monkeypatch):
 @pytest.mark.parametrize(("operation", "rung"), IN_PYTHON)
 def test_several_blocks_and_steps(operation, rung, turned):
     side = 66 if rung == "register_blocked" else 10
-    check(rung, *matrices(side, 10, 3, np.float32, turned))
-    check(rung, *matrices(3, 10, side, np.float64, turned))
+    check(rung, *matrices(side, 10, 3, np.float32), turned)
+    check(rung, *matrices(3, 10, side, np.float64), turned)
 
 
 # In CUDA C -------------------------------------------------------------------------------------------------------
@@ -67,7 +69,7 @@ def test_several_blocks_and_steps(operation, rung, turned):
 @pytest.mark.parametrize(("shape", "packed"), [((128, 24, 256), True), ((132, 20, 136), True), ((129, 27, 131), False)])
 def test_tiles_in_cuda_c(sizes, shape, packed, large, turned, dtype):
     sizes(large, parts=False, packed=packed)
-    check("vectors", *matrices(*shape, dtype, turned))
+    check("vectors", *matrices(*shape, dtype), turned)
 
 
 @both_dtypes
@@ -77,9 +79,26 @@ def test_parts_of_the_sum_are_added(sizes, shape, dtype):
     check("vectors", *matrices(*shape, dtype))
 
 
-def test_two_runs_are_equal_to_the_bit(sizes):
+@both_dtypes
+@pytest.mark.parametrize("turned", [True, False])
+@pytest.mark.parametrize("M", [1, 3, 4])
+@pytest.mark.parametrize(("K", "N"), [(300, 12), (7 * 4, 36 * 4 + 4), (4, 4)])
+def test_few_rows(monkeypatch, M, K, N, turned, dtype):
+    """Sums that a warp's lanes share, more and less than one round of them; parts; several blocks."""
+    monkeypatch.setattr(matmul, "product_in_c", None)
+    check("vectors", *matrices(M, K, N, dtype), (False, turned))
+
+
+@pytest.mark.parametrize(("shape", "turned"), [((2, 30, 4), True), ((2, 4, 30), False), ((5, 8, 8), True)])
+def test_few_rows_without_packs_and_more_rows_go_by_tiles(monkeypatch, shape, turned):
+    monkeypatch.setattr(matmul, "_few_rows_in_c", None)
+    check("vectors", *matrices(*shape, np.float32), (False, turned))
+
+
+@pytest.mark.parametrize("M", [2, 20])
+def test_two_runs_are_equal_to_the_bit(sizes, M):
     sizes(large=False, parts=True)
-    arrays = matrices(20, 200, 20, np.float32)
+    arrays = matrices(M, 200, 20, np.float32)
     first, second = (cuda_cases.call("matmul", *arrays, rung="vectors") for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
@@ -89,8 +108,8 @@ def test_two_runs_are_equal_to_the_bit(sizes):
     [
         ((4096, 4096, 4096, 1), "large", 1),
         ((64, 100352, 576, 1), "small", 1),  # a large tile would be half empty
-        ((512, 196, 4608, 1), "small", 8),  # 32 tiles
-        ((1, 4096, 25088, 1), "small", 4),
+        ((512, 196, 4608, 1), "small", 16),  # 32 tiles
+        ((1, 4096, 25088, 1), "small", 8),
         ((256, 1568, 256, 36), "large", 1),
         ((8, 8, 100, 1), "small", 1),  # too short a sum to be cut
     ],

@@ -5,9 +5,9 @@
 // all. While it multiplies one part, the loads of the next are under way to registers, and they are put where the part
 // before the last was: one barrier a part.
 //
-// An operand is a struct with `fetch(k, last)`, which loads to registers what this thread brings of the DEPTH numbers from
-// k on, the calls' k rising by DEPTH (zeros from `last` on, and for lines past the edge), and `put(lines)`, which stores
-// it to shared memory.
+// An operand is a struct with `fetch(k, last)`, which loads to registers what this thread brings of the DEPTH numbers
+// from k on, the calls' k rising by DEPTH (zeros from `last` on, and for lines past the edge), and `put(lines)`, which
+// stores it to shared memory.
 #include "common.cuh"
 
 enum {
@@ -27,7 +27,7 @@ enum {
 #define BESIDE 1
 #endif
 
-// DEPTH numbers of WIDTH rows or columns. A line is a pack longer than it need be: the four threads that store numbers of
+// DEPTH numbers of WIDTH rows or columns. A line is a pack longer than it need be: the threads that store numbers of
 // one row then meet different banks.
 template <int WIDTH> struct alignas(16) Lines {
     T at[DEPTH][WIDTH + LANES];
@@ -42,8 +42,8 @@ __device__ __forceinline__ Pack zero_pack()
 
 // What a thread computes of its block's tile: the rows row(0) .. row(SIDE - 1), the columns column(0) ..
 //
-// UNROLLED   so many numbers of the sum at once: with all DEPTH the compiler moves loads far ahead of their use, for which
-//            a kernel needs the registers
+// UNROLLED   so many numbers of the sum at once: with all DEPTH the compiler moves loads far ahead of their use, for
+//            which a kernel needs the registers
 template <int ROWS, int COLUMNS, int UNROLLED = 2> struct Sums {
     enum { ACROSS = COLUMNS / WARP_COLUMNS, THREADS = ROWS / SIDE * (COLUMNS / SIDE) };
 
@@ -118,9 +118,9 @@ __device__ __forceinline__ void multiply(
     }
 }
 
-// An operand that lies in memory: lines (rows of the left matrix, columns of the right one) of numbers along the sum, of
-// which either those of one line are neighbours or those of one place in the sum. Neighbouring threads load neighbours,
-// and packs of them where every pack begins at a multiple of 16 bytes.
+// An operand that lies in memory: lines (rows of the left matrix, columns of the right one) of numbers along the sum,
+// of which either those of one line are neighbours or those of one place in the sum. Neighbouring threads load
+// neighbours, and packs of them where every pack begins at a multiple of 16 bytes.
 template <int WIDTH, int THREADS> struct Matrix {
     enum { COUNT = WIDTH * DEPTH / THREADS };
 

@@ -1,5 +1,5 @@
 // The windows of images as the right operand of a product (tiles.cuh), without an array of columns: number
-// k = (c*KH + i)*KW + j of column (n*OH + oy)*OW + ox is the pixel (c, oy*SH - top + i*DH, ox*SW - left + j*DW) of image n.
+// k = (c*KH + i)*KW + j of column (n*OH + oy)*OW + ox is pixel (c, oy*SH - top + i*DH, ox*SW - left + j*DW) of image n.
 #include "tiles.cuh"
 
 struct Geometry {
@@ -13,8 +13,8 @@ struct alignas(16) Tap {
     int offset, down, across;
 };
 
-// A thread brings numbers of one column. What k means is worked out once a block: the first DEPTH threads write the taps of
-// the part after the next to shared memory, and no other divides.
+// A thread brings numbers of one column. What k means is worked out once a block: the first DEPTH threads write the
+// taps of the part after the next to shared memory, and no other divides.
 template <int WIDTH, int THREADS> struct WindowTiles {
     enum { COUNT = WIDTH * DEPTH / THREADS, STEP = THREADS / WIDTH, FAR = -(1 << 30) };
 
@@ -74,7 +74,7 @@ template <int WIDTH, int THREADS> struct WindowTiles {
     }
 };
 
-// Stores a tile to images: row i, column n*size + p of the product is pixel p of channel row i of image n, plus its bias.
+// Stores a tile to images: number (i, n*size + p) of the product is pixel p of channel i of image n, plus its bias.
 //
 // out        the channel of row 0, of the first image
 // b          of row 0 on, or null

@@ -1,6 +1,6 @@
 // Winograd's transforms for F(4x4, 3x3), a tile of 6x6 numbers a thread, in registers; the products between them are
-// those of matmul.cu. Neighbouring threads have neighbouring tiles, so that every load and store of a transformed number
-// is one of 128 bytes a warp.
+// those of matmul.cu. Neighbouring threads have neighbouring tiles, so that every load and store of a transformed
+// number is one of 128 bytes a warp.
 #include "common.cuh"
 
 // tile = L tile L', L (to, from) by `line`, which takes one line in place.
@@ -82,8 +82,8 @@ extern "C" __global__ void filters(const T* __restrict__ w, T* __restrict__ u, i
 
 // v (36, C, P): the tiles of x (images, C, H, W), transformed; those past the last image are zeros.
 extern "C" __global__ void tiles(
-    const T* __restrict__ x, T* __restrict__ v, int C, int H, int W, int top, int left, int images, int down, int across,
-    int P)
+    const T* __restrict__ x, T* __restrict__ v, int C, int H, int W, int top, int left, int images, int down,
+    int across, int P)
 {
     long long at = thread_of_grid();
     int c = at / P, p = at % P;
