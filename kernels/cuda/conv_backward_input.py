@@ -14,24 +14,17 @@ rungs change is how many multiplications a number does that came from memory.
 from numba import cuda, int64
 
 from ..shapes import check_dout, conv2d_output
+from . import winograd
+from .conv_phase_tiles import FEW, phases_in_c, pixels_in_c
 from .conv_phases import phases
 from .device import contiguous, empty
 from .launch import covering, kernel
-from .raw import Source
 from .rungs import Ladder
 from .split import add_up, integers, parts, workspace
-from .tiles import BLOCKS, DEPTH, SHARE, SPAN, THREADS, TILE, WIDTH, Cut, add_products, clear, cut, in_parts
+from .tiles import DEPTH, SHARE, SPAN, SQUARE, THREADS, TILE, WIDTH, add_products, clear
+from .window import within_int
 
 BACKWARD_INPUT = Ladder("conv2d_backward_input")
-SOURCE = Source("conv_backward_input")
-
-# Of so many channels the last rung computes all in each thread, for FEW_PIXELS pixels.
-FEW, FEW_PIXELS, FEW_THREADS = 4, 4, 256
-FEW_SHORTEST = 32  # terms of a part of a sum
-
-
-def round_up(count, multiple):
-    return -(-count // multiple) * multiple
 
 
 def conv2d_backward_input(dout, w, x_shape, stride, pad, dilation, groups):
@@ -88,9 +81,6 @@ def tiled(dout, w, stride, pad, dilation, groups, dx):
     pixels, CG = dx.size // dx.shape[1], w.shape[1]
     grid = (-(-pixels // SQUARE), -(-CG // SQUARE), groups)
     _tiled[grid, (SQUARE, SQUARE)](dout, w, stride, pad, dilation, w.shape[0] // groups, dx)
-
-
-SQUARE = 8
 
 
 @kernel(lambda T: (T[:, :, :, ::1], T[:, :, :, ::1], integers(2), integers(4), integers(2), int64, T[:, :, :, ::1]))
@@ -180,50 +170,46 @@ def _register_tiles(dout, w, rows, columns, groups, partial):
                 partial[part, n, group * CG + c, y, first_x + step_x * x] = sums[i, j]
 
 
-# 4. CUDA C -------------------------------------------------------------------------------------------------------
+# 4. Winograd -----------------------------------------------------------------------------------------------------
 
 
-@BACKWARD_INPUT.cuda_c("vectors")
+def _within_int(dout, w, stride, pad, dilation, groups, dx):
+    """Whether C's int counts the pixels of a batch and the numbers of an image."""
+    return within_int(dout, dx) and max(dout.size // max(len(w), 1), dx.size // dx.shape[1]) < 2**30
+
+
+def _winograd_can(dout, w, stride, pad, dilation, groups, dx):
+    return winograd.can(w, stride, dilation, groups) and _within_int(dout, w, stride, pad, dilation, groups, dx)
+
+
+def _winograd_pays(dout, w, stride, pad, dilation, groups, dx):
+    return dx.shape[1] > FEW and winograd.pays(w.swapaxes(0, 1), dx.shape)
+
+
+def _turned(pad):
+    """Pixel y is read by the cells y + top - 2 .. y + top: the gradient correlates with the window turned around."""
+    return 2 - pad[0], 2 - pad[2]
+
+
+@BACKWARD_INPUT.numba("winograd", fits=_winograd_can, pays=_winograd_pays)
+def by_winograd(dout, w, stride, pad, dilation, groups, dx):
+    """4. 3x3 windows of stride 1 by Winograd's transforms: a quarter of the multiplications, and larger errors."""
+    winograd.convolve(dout, w, None, _turned(pad), True, dx)
+
+
+# In CUDA C -------------------------------------------------------------------------------------------------------
+
+
+@BACKWARD_INPUT.cuda_c("vectors", fits=_within_int)
 def vectors(dout, w, stride, pad, dilation, groups, dx):
-    """4. In CUDA C: the weights turned first, 8x8 sums a thread, 16 bytes a read, loads under way meanwhile."""
-    found, products = phases(dx.shape[2:], w.shape[2:], stride, pad, dilation), []
-    for rows, columns in found:
-        depth = rows.taps * columns.taps * _filters(w, groups)
-        products.append((depth, _cut(w.shape[1], len(dx) * rows.count * columns.count, depth, groups, dx.itemsize)))
-    longest = max(products)[1]
-
-    def run(_, to):
-        for (depth, how), (rows, columns) in zip(products, found):
-            length = round_up(-(-depth // longest.parts), DEPTH)
-            how = how._replace(grid=(*how.grid[:2], longest.parts), parts=longest.parts, length=length)
-            _launch(dout, w, rows, columns, groups, how, dx.shape, to)
-
-    in_parts(longest, run, None, dx)
+    """5. Rung 3 in CUDA C: 128 x 128 sums a block, 16 bytes a read, the next loads under way while it multiplies."""
+    if w.shape[2:] == stride == (1, 1) and not any(pad):
+        pixels_in_c(dout, w, groups, dx)
+    else:
+        phases_in_c(dout, w, stride, pad, dilation, groups, dx)
 
 
-def _filters(w, groups):
-    return max(round_up(w.shape[0] // groups, DEPTH), DEPTH)
-
-
-def _cut(rows, columns, depth, groups, itemsize):
-    if rows > FEW:
-        return cut(rows, columns, depth, groups, itemsize)
-    blocks = -(-columns // (FEW_THREADS * FEW_PIXELS))
-    parts = max(min(BLOCKS // (blocks * groups), depth // FEW_SHORTEST), 1)
-    return Cut("few", (blocks, groups, parts), (FEW_THREADS,), parts, round_up(-(-depth // parts), DEPTH))
-
-
-def _launch(dout, w, rows, columns, groups, how, shape, to):
-    """One phase of dx, of that shape, into `to`; its parts if they are several."""
-    FG, CG, KH, KW = w.shape[0] // groups, *w.shape[1:]
-    filters, channels, source = _filters(w, groups), round_up(CG, FEW), SOURCE(w.dtype)
-    weights = w  # of 1x1 they lie as they must
-    if rows.taps * columns.taps and (KH, KW, filters, channels) != (1, 1, FG, CG):
-        weights = empty((groups, rows.taps * columns.taps, filters, channels), w.dtype)
-        taps = (rows.tap, rows.every, rows.taps, columns.tap, columns.every, columns.taps)
-        turn = source.turn_weights[covering(groups * filters * channels)]
-        turn(w, weights, groups, FG, CG, KH, KW, filters, channels, *taps)
-    axes = [(a.first, a.count, a.step, a.taps, a.cell, a.back) for a in (rows, columns)]
-    launch = getattr(source, f"gradient_{how.size}")[how.grid, how.block]
-    sizes = (shape[0], FG, CG, *shape[2:], *dout.shape[2:], filters, channels)
-    launch(dout, weights, to, *sizes, *axes[0], *axes[1], how.length)
+@BACKWARD_INPUT.cuda_c("winograd_vectors", fits=_winograd_can, pays=_winograd_pays)
+def by_winograd_vectors(dout, w, stride, pad, dilation, groups, dx):
+    """6. Rung 4 in CUDA C: products by its tiles, transforms that load and store 16 bytes at a time."""
+    winograd.convolve_in_c(dout, w, None, _turned(pad), True, dx)

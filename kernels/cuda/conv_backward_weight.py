@@ -19,7 +19,8 @@ from .launch import covering, kernel
 from .raw import Source
 from .rungs import Ladder
 from .split import add_up, integers, parts, workspace
-from .tiles import DEPTH, SHARE, SPAN, THREADS, TILE, WIDTH, add_products, clear, cut, in_parts
+from .tiles import DEPTH, LINE, SHARE, SPAN, SQUARE, THREADS, TILE, WIDTH, add_products, clear, cut, in_parts
+from .window import within_int
 
 BACKWARD_WEIGHT = Ladder("conv2d_backward_weight")
 SOURCE = Source("conv_backward_weight")
@@ -72,10 +73,6 @@ def tiled(dout, x, stride, pad, dilation, groups, dw):
     FG, places = dw.shape[0] // groups, dw[0].size
     grid = (-(-places // SQUARE), -(-FG // SQUARE), groups)
     _tiled[grid, (SQUARE, SQUARE)](dout, x, stride, pad, dilation, groups, dw)
-
-
-SQUARE = 8
-LINE = SQUARE + 1  # numbers of a line in shared memory: lines begin in different banks
 
 
 @kernel(lambda T: (T[:, :, :, ::1], T[:, :, :, ::1], integers(2), integers(4), integers(2), int64, T[:, :, :, ::1]))
@@ -164,7 +161,12 @@ def _register_tiles(dout, x, geometry, groups, partial):
 # 4. CUDA C -------------------------------------------------------------------------------------------------------
 
 
-@BACKWARD_WEIGHT.cuda_c("vectors")
+def _within_int(dout, x, stride, pad, dilation, groups, dw):
+    """Whether C's int counts the pixels of a batch and the numbers of an image."""
+    return within_int(dout, x) and max(a.size // a.shape[1] for a in (dout, x)) < 2**30
+
+
+@BACKWARD_WEIGHT.cuda_c("vectors", fits=_within_int)
 def vectors(dout, x, stride, pad, dilation, groups, dw):
     """4. In CUDA C: 128 x 128 sums a block, 16 bytes a read, the next loads under way while it multiplies."""
     (N, _, OH, OW), (F, CG, KH, KW), (H, W) = dout.shape, dw.shape, x.shape[2:]

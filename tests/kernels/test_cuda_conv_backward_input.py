@@ -13,8 +13,15 @@ from minicnn.kernels.shapes import conv2d_output
 
 OPERATION = "conv2d_backward_input"
 ONE, NO_PAD = (1, 1), (0, 0, 0, 0)
-RUNGS = pytest.mark.parametrize("rung", [rung for _, rung in cuda_cases.rungs(OPERATION)])
-IN_CUDA_C = pytest.mark.parametrize("rung", [rung for _, rung in cuda_cases.rungs(OPERATION, in_cuda_c=True)])
+
+
+def any_window(in_cuda_c=None):
+    """The rungs that take any window."""
+    return [rung for _, rung in cuda_cases.rungs(OPERATION, in_cuda_c=in_cuda_c) if "winograd" not in rung]
+
+
+RUNGS = pytest.mark.parametrize("rung", any_window())
+IN_CUDA_C = pytest.mark.parametrize("rung", any_window(in_cuda_c=True))
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
@@ -27,7 +34,7 @@ def arrays(x_shape, w_shape, stride, pad, dilation, groups, dtype="float32"):
 
 def check(rung, *args):
     dx = cuda_cases.call(OPERATION, *args, rung=rung)
-    assert_close(OPERATION, dx, reference.conv2d_backward_input(*args))
+    assert_close(OPERATION, dx, reference.conv2d_backward_input(*args), cuda_cases.LOOSER.get((OPERATION, rung)))
     return dx
 
 
@@ -125,6 +132,19 @@ def test_arrays_that_begin_anywhere(rung):
             wide_dout[1:].reshape(dout.shape), wide_w[1:].reshape(w.shape), *rest
         )
     assert_close(OPERATION, cuda_cases.to_host(dx), reference.conv2d_backward_input(dout, w, *rest))
+
+
+WINOGRAD = [
+    ("winograd", (2, 3, 6, 9), (2, 3, 3, 3), (1, 1, 1, 1)),
+    ("winograd", (1, 2, 5, 4), (3, 2, 3, 3), (0, 3, 4, 0)),
+    ("winograd_vectors", (2, 70, 9, 14), (67, 70, 3, 3), (1, 1, 1, 1)),
+    ("winograd_vectors", (3, 5, 8, 7), (6, 5, 3, 3), (0, 3, 4, 0)),
+]
+
+
+@pytest.mark.parametrize(("rung", "x_shape", "w_shape", "pad"), WINOGRAD)
+def test_winograd(rung, x_shape, w_shape, pad):
+    check(rung, *arrays(x_shape, w_shape, ONE, pad, ONE, 1))
 
 
 # Phases ----------------------------------------------------------------------------------------------------------

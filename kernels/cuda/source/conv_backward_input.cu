@@ -1,23 +1,14 @@
-// The gradient of a convolution's input, one phase of the stride at a time (conv_phases.py), as the product of the
-// weights and the output's gradients (tiles.cuh): a row is a channel of a group, a column a pixel of the phase, counted
-// over the whole batch. The sum goes over the phase's taps and, for each, over the group's filters, whose number is
-// rounded up to `filters`, a multiple of DEPTH: while the tap is the same, a pixel's cell stays where it is.
-#include "tiles.cuh"
-
-// One phase along one axis, see conv_phases.Axis.
-struct Axis {
-    int first, count, step, taps, cell, back;
-};
-
-struct Shape {
-    int N, FG, CG, H, W, OH, OW, filters, channels;  // the last two: FG and CG rounded up
-};
+// The gradient of a convolution's input, one phase of the stride at a time (phases.cuh), as the product of the weights
+// and the output's gradients (tiles.cuh): a row is a channel of a group, a column a pixel of the phase, counted over
+// the whole batch. Windows of one pixel are a product of what lies in memory.
+#include "phases.cuh"
+#include "window_tiles.cuh"
 
 // The weights in the order in which the sum reads them: out[g, a*columns + b, f, c] = w[g*FG + f, c, i, j] with
 // i = row + row_step*a and j = column + column_step*b; 0 where there is no filter f or channel c.
 extern "C" __global__ void turn_weights(
-    const T* __restrict__ w, T* __restrict__ out, int groups, int FG, int CG, int KH, int KW, int filters, int channels,
-    int row, int row_step, int rows, int column, int column_step, int columns)
+    const T* __restrict__ w, T* __restrict__ out, int groups, int FG, int CG, int KH, int KW, int filters,
+    int channels, int row, int row_step, int rows, int column, int column_step, int columns)
 {
     long long at = thread_of_grid(), plane = (long long)filters * channels;
     if (at >= groups * plane) return;
@@ -31,45 +22,6 @@ extern "C" __global__ void turn_weights(
             out += plane;
         }
 }
-
-// What one pixel meets: of the sum's places from k on every DEPTH-th, of which all up to the next have one tap.
-struct Pixel {
-    const T* image;  // the group's first filter's gradients in the pixel's image
-    int y, x;        // the cell that the tap meets, which may lie outside of them
-    int b, f;        // the tap's column, the filter
-
-    __device__ __forceinline__ Pixel(
-        const T* dout, const Shape& s, const Axis& rows, const Axis& columns, int pixel, int k)
-    {
-        int place = pixel % (rows.count * columns.count), n = pixel / (rows.count * columns.count);
-        int tap = k / s.filters, across = max(columns.taps, 1);
-        image = dout + ((long long)n * gridDim.y + blockIdx.y) * s.FG * s.OH * s.OW;
-        b = tap % across;
-        f = k % s.filters;
-        y = n < s.N ? rows.cell + place / columns.count - rows.back * (tap / across) : -1;  // and from there down
-        x = columns.cell + place % columns.count - columns.back * b;
-    }
-
-    __device__ __forceinline__ bool meets(const Shape& s) const { return unsigned(y) < unsigned(s.OH) && unsigned(x) < unsigned(s.OW); }
-
-    __device__ __forceinline__ const T* met(const Shape& s) const
-    {
-        return image + (long long)f * (s.OH * s.OW) + y * s.OW + x;
-    }
-
-    __device__ __forceinline__ void advance(const Shape& s, const Axis& rows, const Axis& columns)
-    {
-        f += DEPTH;
-        if (f < s.filters) return;
-        f -= s.filters;
-        x -= columns.back;
-        b++;
-        if (b < columns.taps) return;
-        x += columns.back * b;
-        b = 0;
-        y -= rows.back;
-    }
-};
 
 // The product's right operand: each thread brings numbers of one pixel.
 template <int WIDTH, int THREADS> struct Cells {
@@ -103,15 +55,6 @@ template <int WIDTH, int THREADS> struct Cells {
         for (int e = 0; e < COUNT; e++) to.at[threadIdx.x / WIDTH + e * STEP][threadIdx.x % WIDTH] = number[e];
     }
 };
-
-// Where dx has a pixel of the phase, of the group's first channel; nullptr past the last one.
-__device__ __forceinline__ T* place_of(T* dx, const Shape& s, const Axis& rows, const Axis& columns, int pixel)
-{
-    int place = pixel % (rows.count * columns.count), n = pixel / (rows.count * columns.count);
-    int y = rows.first + rows.step * (place / columns.count), x = columns.first + columns.step * (place % columns.count);
-    long long image = ((long long)blockIdx.z * s.N + n) * gridDim.y + blockIdx.y;
-    return n < s.N ? dx + image * s.CG * s.H * s.W + y * s.W + x : nullptr;
-}
 
 // blockIdx.x is the tile, blockIdx.y the group, blockIdx.z a part of the sum, `length` long: dx holds as many arrays.
 template <int ROWS, int COLUMNS>
@@ -152,10 +95,10 @@ __device__ __forceinline__ void tile_of_gradient(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2) gradient_large(
-    const T* __restrict__ dout, const T* __restrict__ weights, T* __restrict__ dx, int N, int FG, int CG, int H, int W,
-    int OH, int OW, int filters, int channels, int y_first, int y_count, int y_step, int y_taps, int y_cell, int y_back,
-    int x_first, int x_count, int x_step, int x_taps, int x_cell, int x_back, int length)
+extern "C" __global__ void __launch_bounds__(256, BESIDE) gradient_large(
+    const T* __restrict__ dout, const T* __restrict__ weights, T* __restrict__ dx, int N, int FG, int CG, int H,
+    int W, int OH, int OW, int filters, int channels, int y_first, int y_count, int y_step, int y_taps, int y_cell,
+    int y_back, int x_first, int x_count, int x_step, int x_taps, int x_cell, int x_back, int length)
 {
     Shape s = {N, FG, CG, H, W, OH, OW, filters, channels};
     Axis rows = {y_first, y_count, y_step, y_taps, y_cell, y_back};
@@ -163,10 +106,10 @@ extern "C" __global__ void __launch_bounds__(256, 2) gradient_large(
     tile_of_gradient<LARGE, LARGE>(dout, weights, dx, s, rows, columns, length);
 }
 
-extern "C" __global__ void __launch_bounds__(64) gradient_small(
-    const T* __restrict__ dout, const T* __restrict__ weights, T* __restrict__ dx, int N, int FG, int CG, int H, int W,
-    int OH, int OW, int filters, int channels, int y_first, int y_count, int y_step, int y_taps, int y_cell, int y_back,
-    int x_first, int x_count, int x_step, int x_taps, int x_cell, int x_back, int length)
+extern "C" __global__ void __launch_bounds__(64, 8) gradient_small(
+    const T* __restrict__ dout, const T* __restrict__ weights, T* __restrict__ dx, int N, int FG, int CG, int H,
+    int W, int OH, int OW, int filters, int channels, int y_first, int y_count, int y_step, int y_taps, int y_cell,
+    int y_back, int x_first, int x_count, int x_step, int x_taps, int x_cell, int x_back, int length)
 {
     Shape s = {N, FG, CG, H, W, OH, OW, filters, channels};
     Axis rows = {y_first, y_count, y_step, y_taps, y_cell, y_back};
@@ -179,9 +122,9 @@ extern "C" __global__ void __launch_bounds__(64) gradient_small(
 enum { FEW = 4, PIXELS = 4 };
 
 extern "C" __global__ void __launch_bounds__(256) gradient_few(
-    const T* __restrict__ dout, const T* __restrict__ weights, T* __restrict__ dx, int N, int FG, int CG, int H, int W,
-    int OH, int OW, int filters, int channels, int y_first, int y_count, int y_step, int y_taps, int y_cell, int y_back,
-    int x_first, int x_count, int x_step, int x_taps, int x_cell, int x_back, int length)
+    const T* __restrict__ dout, const T* __restrict__ weights, T* __restrict__ dx, int N, int FG, int CG, int H,
+    int W, int OH, int OW, int filters, int channels, int y_first, int y_count, int y_step, int y_taps, int y_cell,
+    int y_back, int x_first, int x_count, int x_step, int x_taps, int x_cell, int x_back, int length)
 {
     Shape s = {N, FG, CG, H, W, OH, OW, filters, channels};
     Axis rows = {y_first, y_count, y_step, y_taps, y_cell, y_back};
@@ -227,4 +170,39 @@ extern "C" __global__ void __launch_bounds__(256) gradient_few(
         for (int c = 0; c < FEW; c++)
             if (to && c < CG) to[(long long)c * H * W] = sums[p][c];
     }
+}
+
+// Windows of one pixel, one after the other: an image's gradients (FG, plane) are the matrix as it lies, and so are the
+// weights (FG, CG), turned.
+template <int ROWS, int COLUMNS>
+__device__ __forceinline__ void tile_of_pixels(
+    const T* dout, const T* w, T* dx, int N, int FG, int CG, int plane, int length)
+{
+    enum { THREADS = Sums<ROWS, COLUMNS>::THREADS };
+    int down = (CG + ROWS - 1) / ROWS, row0 = blockIdx.x % down * ROWS, column0 = blockIdx.x / down * COLUMNS;
+    int first = blockIdx.z * length, last = min(first + length, FG), columns = N * plane;
+    long long F = gridDim.y * FG, C = gridDim.y * CG, f0 = blockIdx.y * FG, c0 = blockIdx.y * CG;
+
+    Sums<ROWS, COLUMNS> sums;
+    Matrix<ROWS, THREADS> left(w + f0 * CG + row0, CG, false, CG - row0, first, CG % LANES == 0);
+    Matrix<COLUMNS, THREADS> right(dout + f0 * plane, plane, false, columns - column0, first, plane % LANES == 0);
+    int column = column0 + right.line, n = column / plane;
+    right.move(n * F * plane + (column - n * plane) - right.line);
+    multiply(left, right, first, last, sums);
+    dx += (blockIdx.z * N * C + c0) * plane;
+    store_images(sums, row0, column0, CG, columns, plane, C * plane, nullptr, dx);
+}
+
+extern "C" __global__ void __launch_bounds__(256, BESIDE) pixels_large(
+    const T* __restrict__ dout, const T* __restrict__ w, T* __restrict__ dx, int N, int FG, int CG, int plane,
+    int length)
+{
+    tile_of_pixels<LARGE, LARGE>(dout, w, dx, N, FG, CG, plane, length);
+}
+
+extern "C" __global__ void __launch_bounds__(64, 8) pixels_small(
+    const T* __restrict__ dout, const T* __restrict__ w, T* __restrict__ dx, int N, int FG, int CG, int plane,
+    int length)
+{
+    tile_of_pixels<SMALL, SMALL>(dout, w, dx, N, FG, CG, plane, length);
 }

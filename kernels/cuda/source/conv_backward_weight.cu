@@ -1,14 +1,14 @@
-// The gradient of a convolution's weights as the product of the output's gradients and the windows of x (tiles.cuh): a row
-// is a filter of a group, a column a place (c, i, j) of the window. The sum goes over the output's cells (n, oy, ox) of
-// the whole batch.
+// The gradient of a convolution's weights as the product of the output's gradients and the windows of x (tiles.cuh): a
+// row is a filter of a group, a column a place (c, i, j) of the window. The sum goes over the output's cells
+// (n, oy, ox) of the whole batch.
 #include "tiles.cuh"
 
 struct Shape {
     int N, FG, CG, H, W, KH, KW, OH, OW, SH, SW, top, left, DH, DW;
 };
 
-// An operand whose lines are channels of images (N, channels, plane): number k of a line is pixel k of the whole batch.
-// Neighbouring threads load neighbours, and packs of them where no pack lies in two images.
+// An operand whose lines are channels of images (N, channels, plane): number k of a line is pixel k of the whole
+// batch. Neighbouring threads load neighbours, and packs of them where no pack lies in two images.
 template <int WIDTH, int THREADS> struct Channels {
     enum { COUNT = WIDTH * DEPTH / THREADS };
 
@@ -83,8 +83,8 @@ template <int WIDTH> struct Places {
     }
 };
 
-// The right operand: eight neighbouring threads bring what neighbouring windows have in one place. The window moves on by
-// DEPTH cells at a time: by so many columns, rows and images, and what carries over.
+// The right operand: eight neighbouring threads bring what neighbouring windows have in one place. The window moves on
+// by DEPTH cells at a time: by so many columns, rows and images, and what carries over.
 template <int WIDTH, int THREADS> struct WindowCells {
     enum { COUNT = WIDTH * DEPTH / THREADS, STEP = THREADS / DEPTH };
 
@@ -179,16 +179,16 @@ __device__ __forceinline__ void tile_of_gradient(const T* dout, const T* x, T* d
 }
 
 extern "C" __global__ void __launch_bounds__(256, BESIDE) gradient_large(
-    const T* __restrict__ dout, const T* __restrict__ x, T* __restrict__ dw, int N, int FG, int CG, int H, int W, int KH,
-    int KW, int OH, int OW, int SH, int SW, int top, int left, int DH, int DW, int length)
+    const T* __restrict__ dout, const T* __restrict__ x, T* __restrict__ dw, int N, int FG, int CG, int H, int W,
+    int KH, int KW, int OH, int OW, int SH, int SW, int top, int left, int DH, int DW, int length)
 {
     Shape s = {N, FG, CG, H, W, KH, KW, OH, OW, SH, SW, top, left, DH, DW};
     tile_of_gradient<LARGE, LARGE>(dout, x, dw, s, length);
 }
 
 extern "C" __global__ void __launch_bounds__(64, 8) gradient_small(
-    const T* __restrict__ dout, const T* __restrict__ x, T* __restrict__ dw, int N, int FG, int CG, int H, int W, int KH,
-    int KW, int OH, int OW, int SH, int SW, int top, int left, int DH, int DW, int length)
+    const T* __restrict__ dout, const T* __restrict__ x, T* __restrict__ dw, int N, int FG, int CG, int H, int W,
+    int KH, int KW, int OH, int OW, int SH, int SW, int top, int left, int DH, int DW, int length)
 {
     Shape s = {N, FG, CG, H, W, KH, KW, OH, OW, SH, SW, top, left, DH, DW};
     tile_of_gradient<SMALL, SMALL>(dout, x, dw, s, length);
@@ -212,13 +212,15 @@ __device__ __forceinline__ void tile_of_pixels(
 }
 
 extern "C" __global__ void __launch_bounds__(256, BESIDE) pixels_large(
-    const T* __restrict__ dout, const T* __restrict__ x, T* __restrict__ dw, int N, int FG, int CG, int plane, int length)
+    const T* __restrict__ dout, const T* __restrict__ x, T* __restrict__ dw, int N, int FG, int CG, int plane,
+    int length)
 {
     tile_of_pixels<LARGE, LARGE>(dout, x, dw, N, FG, CG, plane, length);
 }
 
 extern "C" __global__ void __launch_bounds__(64, 6) pixels_small(
-    const T* __restrict__ dout, const T* __restrict__ x, T* __restrict__ dw, int N, int FG, int CG, int plane, int length)
+    const T* __restrict__ dout, const T* __restrict__ x, T* __restrict__ dw, int N, int FG, int CG, int plane,
+    int length)
 {
     tile_of_pixels<SMALL, SMALL>(dout, x, dw, N, FG, CG, plane, length);
 }
