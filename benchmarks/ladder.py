@@ -33,6 +33,7 @@ class Result(NamedTuple):
     error       the largest, as a part of the largest output
     first_ms    the first call, with compiling or loading what was compiled before
     ms          the median of the others
+    warm_ms     of a card: the same just after another run, what it left still in the cache; there, ms is without
     """
 
     work: str
@@ -43,6 +44,7 @@ class Result(NamedTuple):
     error: float
     first_ms: float
     ms: float
+    warm_ms: float | None = None
 
     @property
     def gflops(self):
@@ -58,6 +60,11 @@ class Result(NamedTuple):
         return self.flop / self.bytes
 
 
+def operations(work):
+    """The ladders of a work: on a processor each has one."""
+    return (work,)
+
+
 def climb(work, seconds=5.0):
     """The Results of `work`, the lowest rung first; raises MinicnnError if a rung is wrong."""
     tiny, full = LADDER[work]
@@ -71,7 +78,7 @@ def climb(work, seconds=5.0):
     numpy = [(machine.numpy_blas(), full, _call(lambda a, b: a @ b, arguments[full]))] if work == "gemm" else []
     runs[len(_RUNGS[work]) : len(_RUNGS[work])] = numpy
 
-    checked = [_check(*run) for run in tqdm(runs, desc=f"{work}: check", disable=None)]
+    checked = check_all(work, runs)
     # NumPy by itself: its threads wait by spinning, which gets in the way of whoever comes next.
     together = [run[2] for run in runs if run not in numpy]
     times = dict(zip(together, interleaved(together, seconds)))
@@ -88,10 +95,10 @@ def figures(results, peak, bandwidth):
 
     peak        GFLOP/s of the vector units
     bandwidth   GB/s of the memory
-    of_roof     part of what intensity, peak and bandwidth allow
-    to_torch    time for the same work, PyTorch's being 1; None where it is not installed
+    of_roof     part of what peak and bandwidth allow, whichever allows less
+    to_library  time for the same work, that of the library in the last row being 1; None where there is none
     """
-    theirs = next((r.gflops for r in results if r.rung == "PyTorch"), None)
+    theirs = None if results[-1].rung[0].isdigit() else results[-1].gflops
     return [
         r._asdict()
         | {
@@ -99,11 +106,16 @@ def figures(results, peak, bandwidth):
             "gbytes": r.gbytes,
             "intensity": r.intensity,
             "of_peak": r.gflops / peak,
-            "of_roof": r.gflops / min(peak, r.intensity * bandwidth),
-            "to_torch": theirs and theirs / r.gflops,
+            "of_roof": max(r.flop / peak, r.bytes / bandwidth) / 1e6 / r.ms,
+            "to_library": theirs and theirs / r.gflops,
         }
         for r in results
     ]
+
+
+def check_all(work, runs):
+    """(error, milliseconds of the first call) of each (name, case, function); raises MinicnnError if one is wrong."""
+    return [_check(*run) for run in tqdm(runs, desc=f"{work}: check", disable=None)]
 
 
 def _call(function, arguments):
@@ -111,7 +123,6 @@ def _call(function, arguments):
 
 
 def _check(name, case, function):
-    """(error, milliseconds of the first call)"""
     start = time.perf_counter()
     found = function()
     first = 1e3 * (time.perf_counter() - start)

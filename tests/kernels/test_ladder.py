@@ -91,7 +91,7 @@ def test_what_figures_follow():
     result = ladder.Result("conv", "2 compiled", "", flop=8_000_000, bytes=2_000_000, error=0, first_ms=9, ms=4)
     other = result._replace(rung="PyTorch", ms=2)
     row, _ = ladder.figures([result, other], peak=100, bandwidth=5)
-    assert (row["gflops"], row["gbytes"], row["intensity"], row["to_torch"]) == (2, 0.5, 4, 2)
+    assert (row["gflops"], row["gbytes"], row["intensity"], row["to_library"]) == (2, 0.5, 4, 2)
     assert (row["of_peak"], row["of_roof"]) == (0.02, 0.1)  # the memory allows 5 * 4
 
 
