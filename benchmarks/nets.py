@@ -26,6 +26,7 @@ NETS = ("alexnet", "vgg16", "googlenet", "resnet50", "squeezenet1_1")
 IMAGE = (3, 224, 224)
 # The net that ships for CIFAR-10's small images, at the batch size that it was trained with.
 CIFAR, CIFAR_IMAGE, CIFAR_BATCH = "cifar_vgg", (3, 32, 32), 128
+ALL, BATCHES = (*NETS, CIFAR), (1, 8)
 GRADIENT, STEP = "image gradient", "training step"
 STATUS = Path("/proc/self/status")
 
@@ -51,11 +52,11 @@ class Result(NamedTuple):
     @property
     def gflops(self):
         """10^9 multiplications and additions a second, counted as the definition does them."""
-        passes = 2 if self.work == GRADIENT else 3
+        passes = 3 if self.work == STEP else 2
         return 2 * passes * self.macs / self.ms / 1e6
 
 
-def measure_all(names=(*NETS, CIFAR), batches=(1, 8)):
+def measure_all(names=ALL, batches=BATCHES):
     """The Result of both works for every net at every batch size; a bar on stderr, where that is a terminal."""
     cases = [(work, name, batch) for work in (GRADIENT, STEP) for name in names for batch in batches if name != CIFAR]
     cases += [(STEP, CIFAR, CIFAR_BATCH)] * (CIFAR in names)
@@ -64,11 +65,11 @@ def measure_all(names=(*NETS, CIFAR), batches=(1, 8)):
 
 def measure(work, name, batch, seconds=3.0):
     """The Result of one net; raises MinicnnError if ours and PyTorch's numbers differ."""
-    case = _case(work, name, batch)
-    passes, memory = [_ours(work, *case)], [_peak("ours", work, name, batch)]
+    case = prepare(work, name, batch)
+    passes, memory = [our_pass(work, *case)], [_peak("ours", work, name, batch)]
     if has_torch():
-        passes.append(_torch(work, *case))
-        _compare(name, *(run() for run in passes))
+        passes.append(_torch_pass(work, *case))
+        compare(name, *(run() for run in passes))
         memory.append(_peak("torch", work, name, batch))
     ms = [1e3 * t for t in interleaved(passes, seconds)]
     net, x, _ = case
@@ -81,8 +82,8 @@ def has_torch():
     return find_spec("torch") is not None
 
 
-def _case(work, name, batch):
-    """(net, x, dout): of a training step dout is the images' classes."""
+def prepare(work, name, batch):
+    """(net, x, dout), NumPy arrays: of a training step dout is the images' classes."""
     rng = np.random.default_rng(0)
     net, image = build(name, seed=0), CIFAR_IMAGE if name == CIFAR else IMAGE
     classes = net.summary((batch, *image)).rows[-1].shape[1]
@@ -97,7 +98,9 @@ def _without_dropout(net):
     return Net([(node.name, layer, node.inputs) for node, layer in zip(net.nodes, layers)], net.input)
 
 
-def _ours(work, net, x, dout):
+def our_pass(work, net, x, dout):
+    """A function without arguments that returns the scores and the gradient, as arrays of the net's backend."""
+
     def image_gradient():
         scores, tape = net.forward(x, until=net.scores, once=True)
         return scores, net.backward(dout, tape, params=False)[0]
@@ -111,7 +114,7 @@ def _ours(work, net, x, dout):
     return image_gradient if work == GRADIENT else training_step
 
 
-def _torch(work, net, x, dout):
+def _torch_pass(work, net, x, dout):
     import torch
 
     from .torch_net import TorchNet
@@ -122,15 +125,15 @@ def _torch(work, net, x, dout):
     return lambda: [t.numpy() for t in run(image, dout)]
 
 
-def _compare(name, ours, theirs):
-    """Scores to 1e-4 of their norm, gradients to 1e-1 of theirs.
+def compare(name, ours, theirs, whose="PyTorch's"):
+    """Scores to 1e-4 of their norm, gradients to 1e-1 of theirs; raises MinicnnError beyond. Both are NumPy arrays.
 
     Some kinks fall the other way within rounding, and batch norm over a few numbers makes more of it.
     """
     for what, a, b, most in zip(("scores", "gradient"), ours, theirs, (1e-4, 1e-1)):
         error = np.linalg.norm(a - b) / np.linalg.norm(b)
         if not error < most:
-            raise MinicnnError(f"{name}: the {what} differ from PyTorch's by {error:.1e}: nothing was timed")
+            raise MinicnnError(f"{name}: the {what} differ from {whose} by {error:.1e}: nothing was timed")
 
 
 def _peak(framework, work, name, batch):
@@ -142,9 +145,9 @@ def _peak(framework, work, name, batch):
 
 
 def _peak_here(framework, work, name, batch):
-    case = _case(work, name, batch)
-    make = _ours if framework == "ours" else _torch
-    make(work, *_case(work, CIFAR, 1))()  # loads the code
+    case = prepare(work, name, batch)
+    make = our_pass if framework == "ours" else _torch_pass
+    make(work, *prepare(work, CIFAR, 1))()  # loads the code
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far was in drawing the weights: begin anew
     before = _status("VmRSS")
     make(work, *case)()

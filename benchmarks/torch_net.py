@@ -9,13 +9,13 @@ from minicnn import layers
 
 
 class TorchNet:
-    """The nodes of `net` as PyTorch calls; the parameters are the net's own memory, not copies."""
+    """The nodes of `net` as PyTorch calls; the parameters are the net's own memory, not copies, but on a card."""
 
-    def __init__(self, net):
+    def __init__(self, net, device="cpu"):
         self.net = net
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PyTorch warns of a frozen net's read-only memory; nothing writes to it
-            self.params = {key: torch.from_numpy(value) for key, value in net.state_dict().items()}
+            self.params = {key: torch.from_numpy(value).to(device) for key, value in net.state_dict().items()}
 
     def forward(self, x, train=False):
         """x (N, C, H, W), a tensor; the scores, before the softmax. With train, batch norm is training."""

@@ -13,8 +13,8 @@ def test_work_is_counted_as_the_definition_does():
 
 
 def test_a_training_step_has_every_gradient():
-    case = nets._case(nets.STEP, nets.CIFAR, 2)
-    scores, grads = nets._ours(nets.STEP, *case)()
+    case = nets.prepare(nets.STEP, nets.CIFAR, 2)
+    scores, grads = nets.our_pass(nets.STEP, *case)()
     assert scores.shape == (2, 10)
     assert len(grads) == sum(a.size for key, a in case[0].state_dict().items() if "running" not in key)
     assert np.isfinite(grads).all() and np.abs(grads).max() > 0
@@ -25,10 +25,10 @@ def test_a_training_step_has_every_gradient():
 @pytest.mark.parametrize("name", [nets.CIFAR, "squeezenet1_1"])
 def test_pytorch_computes_the_same(work, name):
     pytest.importorskip("torch")
-    case = nets._case(work, name, 2)
-    ours, theirs = nets._ours(work, *case)(), nets._torch(work, *case)()
-    nets._compare(name, ours, theirs)
+    case = nets.prepare(work, name, 2)
+    ours, theirs = nets.our_pass(work, *case)(), nets._torch_pass(work, *case)()
+    nets.compare(name, ours, theirs)
     with pytest.raises(MinicnnError, match="gradient differ"):
-        nets._compare(name, (ours[0], -ours[1]), theirs)
+        nets.compare(name, (ours[0], -ours[1]), theirs)
     with pytest.raises(MinicnnError, match="scores differ"):
-        nets._compare(name, (1.01 * ours[0], ours[1]), theirs)
+        nets.compare(name, (1.01 * ours[0], ours[1]), theirs)
