@@ -9,6 +9,7 @@ wrote. CUDA C runs on the processor (host_compiler.py).
 import contextlib
 import operator
 import sys
+import time
 import types
 
 import numpy as np
@@ -22,6 +23,7 @@ copies = {"to_device": 0, "to_host": 0}
 _GUARD = 64  # bytes on either side
 _PATTERN = 0xA5
 _TOTAL = 10**9  # bytes that the card has
+_ATTRIBUTES = {"L2CacheSize": 4096, "MultiProcessorCount": 1}
 
 
 class ndarray:
@@ -369,6 +371,24 @@ def _refuse_while_recording():
         raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing")
 
 
+class Event:
+    """A moment: all that was asked for before it is done."""
+
+    def record(self, stream=None):
+        self._seconds = time.perf_counter()
+
+    def synchronize(self):
+        _refuse_while_recording()
+
+
+def _elapsed_time(start, end):
+    return 1e3 * (end._seconds - start._seconds)
+
+
+def _properties(device):
+    return {"name": b"stand-in", "major": 9, "minor": 0, "totalGlobalMem": _TOTAL}
+
+
 Stream.null = Stream(ptr=1)
 
 
@@ -381,14 +401,18 @@ cuda = types.SimpleNamespace(
         CUDARuntimeError=CUDARuntimeError,
         getDeviceCount=lambda: 1,
         memGetInfo=lambda: (_TOTAL - _pool.total_bytes(), _TOTAL),
+        getDeviceProperties=_properties,
+        driverGetVersion=lambda: 13000,
     ),
     memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
-    Device=lambda: types.SimpleNamespace(compute_capability="90"),
+    Device=lambda: types.SimpleNamespace(compute_capability="90", attributes=_ATTRIBUTES),
     nvrtc=nvrtc,
     MemoryPool=MemoryPool,
     using_allocator=_using_allocator,
     Stream=Stream,
     Graph=Graph,
+    Event=Event,
+    get_elapsed_time=_elapsed_time,
     get_current_stream=_current_stream,
 )
 

@@ -200,6 +200,9 @@ PATHS = (
     "cuda.runtime.CUDARuntimeError",
     "cuda.runtime.getDeviceCount",
     "cuda.runtime.memGetInfo",
+    "cuda.runtime.getDeviceProperties",
+    "cuda.runtime.driverGetVersion",
+    "cuda.get_elapsed_time",
     "cuda.memory.OutOfMemoryError",
     "cuda.using_allocator",
     "cuda.get_current_stream",
@@ -212,11 +215,11 @@ def test_what_the_stand_in_offers_cupy_has_too():
     real = pytest.importorskip("cupy", exc_type=ImportError)
     helpers = {"installed", "simulating", "copies", "recording", "Block", "RawModule"}
     own = {n for n, v in vars(cupy).items() if not n.startswith("_") and getattr(v, "__module__", "") == cupy.__name__}
-    for name in own - helpers - {"CUDARuntimeError", "OutOfMemoryError", "Stream", "Graph", "MemoryPool"}:
+    for name in own - helpers - {"CUDARuntimeError", "OutOfMemoryError", "Stream", "Event", "Graph", "MemoryPool"}:
         assert hasattr(real, name), name
     for path in PATHS:
         assert follow(real, path) and follow(cupy, path)
-    for path in ("ndarray", "cuda.MemoryPool", "cuda.Stream", "cuda.Graph", "RawModule"):
+    for path in ("ndarray", "cuda.MemoryPool", "cuda.Stream", "cuda.Event", "cuda.Graph", "RawModule"):
         theirs, mine = follow(real, path), follow(cupy, path)
         names = {name for name in vars(mine) if not name.startswith("_")} - {"check_guards", "peak", "launches"}
         assert [name for name in names if not hasattr(theirs, name)] == [], path
