@@ -1,7 +1,8 @@
-"""Rewrites the README's tables between their markers.
+"""Rewrites a page's tables between their markers: the README's, or those of CUDA.md.
 
     python -m minicnn.benchmarks.report README.md                  every table from what was measured last
     python -m minicnn.benchmarks.report README.md nets training    these are measured anew first
+    python -m minicnn.benchmarks.report benchmarks/CUDA.md ladders nets
 
 What was measured is kept as JSON in benchmarks/results, with the machine and the versions that it was measured on.
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from ..errors import MinicnnError, UnknownNameError
 from ..files import read_whole, write_whole
-from . import attribution, looking, machine, nets, training
+from . import attribution, cuda_page, looking, machine, nets, training
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -24,7 +25,7 @@ def replace(text, name, table):
     """The text with `table` between the markers <!-- NAME:begin ... --> and <!-- NAME:end -->."""
     pattern = rf"(<!-- {name}:begin[^>]*-->\n).*?(<!-- {name}:end -->)"
     if not re.search(pattern, text, re.DOTALL):
-        raise MinicnnError(f"no markers {name}:begin and {name}:end in the README")
+        raise MinicnnError(f"no markers {name}:begin and {name}:end in the page")
     return re.sub(pattern, lambda match: match[1] + table + match[2], text, flags=re.DOTALL)
 
 
@@ -125,20 +126,27 @@ def _row(*cells):
 
 
 def main():
-    readme, *anew = sys.argv[1:]
+    page, *anew = sys.argv[1:]
+    waits = Path(page).name == cuda_page.NAME  # for a card: its tables are there without having been measured
+    tables = cuda_page.tables() if waits else TABLES
+    measures = {name: (file, measure) for name, (file, measure, _) in tables.items() if measure}
     for name in anew:
-        if name not in TABLES:
-            raise UnknownNameError("table", name, TABLES)
-        file, measure, _ = TABLES[name]
+        if name not in measures:
+            raise UnknownNameError("table", name, measures)
+        file, measure = measures[name]
         document = measure()
         with write_whole(RESULTS / file) as out:
             out.write((json.dumps(document, indent=2) + "\n").encode())
-    text = read_whole(readme).decode()
-    for name, (file, _, table) in TABLES.items():
-        text = replace(text, name, table(json.loads(read_whole(RESULTS / file))))
-    with write_whole(readme) as out:
+    text = read_whole(page).decode()
+    for name, (file, _, table) in tables.items():
+        missing = waits and not (RESULTS / file).is_file()
+        text = replace(text, name, table(None if missing else json.loads(read_whole(RESULTS / file))))
+    with write_whole(page) as out:
         out.write(text.encode())
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MinicnnError as error:
+        sys.exit(f"report: {error}")
