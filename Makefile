@@ -1,13 +1,14 @@
 # make demo, make test, make hostile, make kill, make lint: each alone is enough on a fresh machine with Python >= 3.10.
-# make demo PHOTO=my.jpg looks at a photo of yours, too. make test-gpu runs all tests on an NVIDIA card; its driver decides
-# whether that is by CUDA 13 or, make test-gpu CUDA=cuda12, 12.
+# make demo PHOTO=my.jpg looks at a photo of yours, too. make test-gpu runs all tests on an NVIDIA card, make bench-gpu
+# measures it; its driver decides whether that is by CUDA 13 or, make test-gpu CUDA=cuda12, 12. PyTorch is measured, too,
+# where it is installed in VENV.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 CUDA ?= cuda13
 
-.PHONY: demo test test-gpu hostile kill lint
+.PHONY: demo test test-gpu bench-gpu card hostile kill lint
 
 demo: $(VENV)/.installed
 	$(BIN)/minicnn demo $(if $(PHOTO),--photo "$(PHOTO)")
@@ -15,10 +16,16 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m "not oracle"
 
-# Without a card the tests run on a stand-in for one: the first line says that there is one.
-test-gpu: $(VENV)/.installed-test $(VENV)/.installed-$(CUDA)
-	$(BIN)/minicnn gradcheck relu --backend cuda
-	$(BIN)/python -m pytest -m "not oracle"
+test-gpu: card $(VENV)/.installed-test $(VENV)/.installed-$(CUDA)
+	$(BIN)/python tests/gpu_run.py
+
+bench-gpu: card $(VENV)/.installed $(VENV)/.installed-$(CUDA)
+	$(BIN)/python -m minicnn.benchmarks.report benchmarks/CUDA.md ladders nets
+
+# Before anything is installed for it.
+card:
+	@nvidia-smi -L 2>/dev/null | grep -q GPU || \
+	{ echo "make $(MAKECMDGOALS) needs an NVIDIA card and its driver: nvidia-smi finds none" >&2; exit 1; }
 
 hostile: $(VENV)/.installed-test
 	$(BIN)/python tests/hostile_run.py

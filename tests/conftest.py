@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 # the same in all examples of a test.
 settings.register_profile(
     "minicnn",
+    max_examples=int(os.environ.get("MINICNN_TEST_EXAMPLES", 100)),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     derandomize=True,
