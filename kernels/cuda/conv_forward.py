@@ -123,18 +123,21 @@ def _naive(x, w, b, biased, sizes, groups, out):
         return
     C, H, W, KH, KW = sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
     F, OH, OW = out.shape[1], out.shape[2], out.shape[3]
-    CG, f, pixel = C // groups, at // (OH * OW) % F, at % (OH * OW)
-    n, y, left = window_of(at // (OH * OW * F) * (OH * OW) + pixel, sizes)
+    CG, f, place = C // groups, at // (OH * OW) % F, at % (OH * OW)
+    n, y, left = window_of(at // (OH * OW * F) * (OH * OW) + place, sizes)
     first = n * C + f // (F // groups) * CG
-    total = b[f] if biased else out.dtype.type(0)
+    zero = out.dtype.type(0)
+    total = b[f] if biased else zero
     for c in range(CG):
         for i in range(KH):
             row = y + i * sizes[8]
             for j in range(KW):
                 column = left + j * sizes[9]
-                if row >= 0 and row < H and column >= 0 and column < W:
-                    total += w[((f * CG + c) * KH + i) * KW + j] * x[((first + c) * H + row) * W + column]
-    out[n, f, pixel // OW, pixel % OW] = total
+                inside = row >= 0 and row < H and column >= 0 and column < W
+                # Padding is multiplied, too: an infinite weight makes NaN of it.
+                pixel = x[((first + c) * H + row) * W + column] if inside else zero
+                total += w[((f * CG + c) * KH + i) * KW + j] * pixel
+    out[n, f, place // OW, place % OW] = total
 
 
 @kernel(lambda T: (*_example(T), T[:, :, :, ::1]))
