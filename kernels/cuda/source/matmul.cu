@@ -67,7 +67,7 @@ extern "C" __global__ void __launch_bounds__(256) few_rows_turned(
     int lane = threadIdx.x % 32;
     if (column >= N) return;
     T sums[FEW] = {};
-#pragma unroll 4
+#pragma unroll 2
     for (int k = lane * LANES; k < K; k += 32 * LANES) {
         Pack line = load_pack(b + column * K + k);
 #pragma unroll
