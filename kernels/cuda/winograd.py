@@ -32,8 +32,8 @@ TILE = 64  # the products' smallest tile, of which a part may be empty
 
 
 def can(w, stride, dilation, groups):
-    """Whether it computes this convolution at all."""
-    return w.shape[2:] == (3, 3) and stride == dilation == (1, 1) and groups == 1
+    """Whether it computes this convolution at all; so many channels as a grid has blocks in y."""
+    return w.shape[2:] == (3, 3) and stride == dilation == (1, 1) and groups == 1 and max(w.shape[:2]) < 2**16
 
 
 def pays(w, out_shape):
@@ -61,14 +61,14 @@ def convolve(x, w, b, pad, turned, out):
     flat = w.reshape(-1)
     bias, biased = flat if b is None else b, b is not None
 
-    def filters(u, count):
-        _filters[covering(count, 128)](flat, turned, u)
+    def filters(u):
+        _filters[covering(u[0].size, 128)](flat, turned, u)
 
-    def tiles(x, sizes, v, count):
-        _tiles[covering(count, 128)](x.reshape(-1), sizes, v)
+    def tiles(x, sizes, v):
+        _tiles[covering(v[0].size, 128)](x.reshape(-1), sizes, v)
 
-    def pixels(m, sizes, out, count):
-        _pixels[covering(count, 128)](m, bias, biased, sizes, out)
+    def pixels(m, sizes, out):
+        _pixels[covering(m[0].size, 128)](m, bias, biased, sizes, out)
 
     _convolve(x, w, pad, turned, out, filters, tiles, product, pixels)
 
@@ -77,16 +77,22 @@ def convolve_in_c(x, w, b, pad, turned, out):
     """The same in CUDA C."""
     module = SOURCE(out.dtype)
 
-    def filters(u, count):
-        module.filters[covering(count, 128)](w, u, count, turned)
+    def filters(u):
+        module.filters[covering(u[0].size, 128)](w, u, u[0].size, turned)
 
-    def tiles(x, sizes, v, count):
-        module.tiles[covering(count, 128)](x, v, *sizes, v.shape[2])
+    def tiles(x, sizes, v):
+        module.tiles[_by_channel(v)](x, v, *sizes, v.shape[2])
 
-    def pixels(m, sizes, out, count):
-        module.pixels[covering(count, 128)](m, b, out, *sizes[5:], out.shape[2], out.shape[3], *m.shape[1:])
+    def pixels(m, sizes, out):
+        module.pixels[_by_channel(m)](m, b, out, *sizes[5:], out.shape[2], out.shape[3], *m.shape[1:])
 
     _convolve(x, w, pad, turned, out, filters, tiles, product_in_c, pixels)
+
+
+def _by_channel(v):
+    """(grid, block): a thread for each tile of a channel, and no division to tell them apart."""
+    (across,), block = covering(v.shape[2], 128)
+    return (across, v.shape[1]), block
 
 
 def _convolve(x, w, pad, turned, out, filters, tiles, product, pixels):
@@ -101,7 +107,7 @@ def _convolve(x, w, pad, turned, out, filters, tiles, product, pixels):
         return
     down, across = -(-OH // 4), -(-OW // 4)
     u = empty((NUMBERS, *w.shape[:2]), out.dtype)
-    filters(u, w.shape[0] * w.shape[1])
+    filters(u)
     steps = (1, w.shape[1]) if turned else (w.shape[1], 1)
     portion = max(WORKSPACE // (NUMBERS * (C + F) * down * across * out.itemsize), 1)
 
@@ -111,9 +117,9 @@ def _convolve(x, w, pad, turned, out, filters, tiles, product, pixels):
             P = round_up(len(images) * down * across, 4)
             v, m = empty((NUMBERS, C, P), out.dtype), empty((NUMBERS, F, P), out.dtype)
             sizes = (*images.shape[1:], pad[0], pad[1], len(images), down, across)
-            tiles(images, sizes, v, C * P)
+            tiles(images, sizes, v)
             product(u.reshape(-1), steps, v.reshape(-1), (P, 1), m, C)
-            pixels(m, sizes, to, F * P)
+            pixels(m, sizes, to)
 
     in_halves(run, N)
 

@@ -80,14 +80,14 @@ extern "C" __global__ void filters(const T* __restrict__ w, T* __restrict__ u, i
     store_tile(tile, u + at, count);
 }
 
-// v (36, C, P): the tiles of x (images, C, H, W), transformed; those past the last image are zeros.
+// v (36, C, P): the tiles of x (images, C, H, W), transformed; those past the last image are zeros. blockIdx.y is the
+// channel.
 extern "C" __global__ void tiles(
     const T* __restrict__ x, T* __restrict__ v, int C, int H, int W, int top, int left, int images, int down,
     int across, int P)
 {
-    long long at = thread_of_grid();
-    int c = at / P, p = at % P;
-    if (c >= C) return;
+    int c = blockIdx.y, p = thread_of_grid();
+    if (p >= P) return;
     int n = p / (down * across), y = p / across % down * 4 - top, start = p % across * 4 - left;
     const T* image = x + ((long long)n * C + c) * H * W;
     T tile[6][6];
@@ -99,23 +99,23 @@ extern "C" __global__ void tiles(
             tile[i][j] = inside ? __ldg(image + (y + i) * W + start + j) : T(0);
         }
     both_ways<6, 6>(tile, Input());
-    store_tile(tile, v + at, (long long)C * P);
+    store_tile(tile, v + (long long)c * P + p, (long long)C * P);
 }
 
-// out (images, F, OH, OW) = the products m (36, F, P) transformed back, plus b[f] unless null.
+// out (images, F, OH, OW) = the products m (36, F, P) transformed back, plus b[f] unless null; blockIdx.y is f.
 extern "C" __global__ void pixels(
     const T* __restrict__ m, const T* __restrict__ b, T* __restrict__ out, int images, int down, int across,
     int OH, int OW, int F, int P)
 {
-    long long at = thread_of_grid();
-    int f = at / P, p = at % P;
+    int f = blockIdx.y, p = thread_of_grid();
     int n = p / (down * across), y = p / across % down * 4, x = p % across * 4;
-    if (f >= F || n >= images) return;
+    if (n >= images) return;
+    m += (long long)f * P + p;
     T tile[6][6];
 #pragma unroll
     for (int i = 0; i < 6; i++)
 #pragma unroll
-        for (int j = 0; j < 6; j++) tile[i][j] = __ldg(m + (i * 6 + j) * ((long long)F * P) + at);
+        for (int j = 0; j < 6; j++) tile[i][j] = __ldg(m + (i * 6 + j) * ((long long)F * P));
     both_ways<6, 4>(tile, Output());
     T bias = b ? b[f] : T(0), *to = out + (((long long)n * F + f) * OH + y) * OW + x;
 #pragma unroll
