@@ -34,7 +34,11 @@ def phases_in_c(dout, w, stride, pad, dilation, groups, dx):
     longest = max(products)[1]
 
     def run(_, to):
+        if not all(depth for depth, _ in products):
+            to.fill(0)  # what no window reads
         for (depth, how), (rows, columns) in zip(products, found):
+            if not depth:
+                continue
             length = round_up(-(-depth // longest.parts), DEPTH)
             how = how._replace(grid=(*how.grid[:2], longest.parts), parts=longest.parts, length=length)
             _phase(dout, w, rows, columns, groups, how, dx.shape, to)
@@ -59,10 +63,9 @@ def _phase(dout, w, rows, columns, groups, how, shape, to):
     FG, CG, KH, KW = w.shape[0] // groups, *w.shape[1:]
     filters, channels, source = _filters(w, groups), round_up(CG, FEW), SOURCE(w.dtype)
     weights = empty((groups, rows.taps * columns.taps, filters, channels), w.dtype)
-    if weights.size:
-        taps = (rows.tap, rows.every, rows.taps, columns.tap, columns.every, columns.taps)
-        turn = source.turn_weights[covering(groups * filters * channels)]
-        turn(w, weights, groups, FG, CG, KH, KW, filters, channels, *taps)
+    taps = (rows.tap, rows.every, rows.taps, columns.tap, columns.every, columns.taps)
+    turn = source.turn_weights[covering(groups * filters * channels)]
+    turn(w, weights, groups, FG, CG, KH, KW, filters, channels, *taps)
     axes = [(a.first, a.count, a.step, a.taps, a.cell, a.back) for a in (rows, columns)]
     launch = getattr(source, f"gradient_{how.size}")[how.grid, how.block]
     sizes = (shape[0], FG, CG, *shape[2:], *dout.shape[2:], filters, channels)

@@ -66,9 +66,14 @@ def test_every_size_of_tile_in_cuda_c(rung, case, large, dtype, monkeypatch):
     if large:
         monkeypatch.setattr(tiles, "BLOCKS", 1)
         monkeypatch.setattr(tiles, "WASTE", 100)
-    args = arrays(*case, dtype)
-    dw = check(rung, *args)
-    assert np.array_equal(dw, cuda_cases.call(OPERATION, *args, rung=rung))
+    check(rung, *arrays(*case, dtype))
+
+
+@IN_CUDA_C
+@pytest.mark.parametrize("case", [CASES[0], CASES[-3]])
+def test_two_runs_are_equal_to_the_bit(rung, case):
+    first, second = (cuda_cases.call(OPERATION, *arrays(*case), rung=rung) for _ in range(2))
+    assert np.array_equal(first, second)
 
 
 @RUNGS

@@ -95,7 +95,7 @@ __device__ __forceinline__ void tile_of_gradient(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256, BESIDE) gradient_large(
+extern "C" __global__ void __launch_bounds__(256, 2) gradient_large(
     const T* __restrict__ dout, const T* __restrict__ weights, T* __restrict__ dx, int N, int FG, int CG, int H,
     int W, int OH, int OW, int filters, int channels, int y_first, int y_count, int y_step, int y_taps, int y_cell,
     int y_back, int x_first, int x_count, int x_step, int x_taps, int x_cell, int x_back, int length)
@@ -193,7 +193,7 @@ __device__ __forceinline__ void tile_of_pixels(
     store_images(sums, row0, column0, CG, columns, plane, C * plane, nullptr, dx);
 }
 
-extern "C" __global__ void __launch_bounds__(256, BESIDE) pixels_large(
+extern "C" __global__ void __launch_bounds__(256, 2) pixels_large(
     const T* __restrict__ dout, const T* __restrict__ w, T* __restrict__ dx, int N, int FG, int CG, int plane,
     int length)
 {

@@ -178,7 +178,7 @@ __device__ __forceinline__ void tile_of_gradient(const T* dout, const T* x, T* d
     store_lines(sums, row0, column0, s.FG, width, dw + ((long long)blockIdx.z * F + f0) * width);
 }
 
-extern "C" __global__ void __launch_bounds__(256, BESIDE) gradient_large(
+extern "C" __global__ void __launch_bounds__(256, 2) gradient_large(
     const T* __restrict__ dout, const T* __restrict__ x, T* __restrict__ dw, int N, int FG, int CG, int H, int W,
     int KH, int KW, int OH, int OW, int SH, int SW, int top, int left, int DH, int DW, int length)
 {
@@ -211,7 +211,7 @@ __device__ __forceinline__ void tile_of_pixels(
     store_lines(sums, row0, column0, FG, CG, dw + ((long long)blockIdx.z * F + f0) * CG);
 }
 
-extern "C" __global__ void __launch_bounds__(256, BESIDE) pixels_large(
+extern "C" __global__ void __launch_bounds__(256, 2) pixels_large(
     const T* __restrict__ dout, const T* __restrict__ x, T* __restrict__ dw, int N, int FG, int CG, int plane,
     int length)
 {
