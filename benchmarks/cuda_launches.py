@@ -6,7 +6,7 @@ chosen at run time, by a name put together from parts, counts with all of its ke
 
 from types import CodeType, FunctionType, ModuleType
 
-from ..kernels.cuda import raw
+from ..kernels.cuda import launch, raw
 
 _PACKAGE = "minicnn.kernels.cuda"
 
@@ -32,7 +32,7 @@ def _walk(function, found, seen):
         elif isinstance(value, raw.Source):
             all_of_it = raw.kernels(raw.text(value.name))
             found.update(f"{value.name}.cu:{name}" for name in names & set(all_of_it) or all_of_it)
-        elif type(value).__name__ == "Kernel":
+        elif isinstance(value, launch.Kernel):
             found.add(value.name)
 
 

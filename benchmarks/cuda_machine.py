@@ -26,7 +26,7 @@ def describe():
     """{"card", "compute_capability", "gigabytes", "driver", "cuda", "python", "nvrtc", and each package's version}"""
     xp = _xp()
     card = xp.cuda.runtime.getDeviceProperties(0)
-    packages = ((d.metadata["Name"], d.version) for d in distributions())
+    packages = {d.metadata["Name"]: d.version for d in distributions()}
     return {
         "card": card["name"].decode(),
         "compute_capability": f"{card['major']}.{card['minor']}",
@@ -35,7 +35,7 @@ def describe():
         "cuda": _dotted(xp.cuda.runtime.driverGetVersion()),
         "nvrtc": ".".join(map(str, xp.cuda.nvrtc.getVersion())),
         "python": platform.python_version(),
-        **{name.lower(): version for name, version in sorted(packages) if name and _PACKAGES.fullmatch(name)},
+        **{name.lower(): packages[name] for name in sorted(filter(None, packages)) if _PACKAGES.fullmatch(name)},
     }
 
 

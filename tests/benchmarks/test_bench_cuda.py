@@ -208,18 +208,23 @@ def test_a_net_that_differs_from_the_processors_is_not_timed(tiny_net, monkeypat
 
 
 @pytest.fixture
-def bench(monkeypatch, capsys):
-    """Runs `minicnn bench --backend cuda` with made-up times; returns what it printed."""
+def made_up(monkeypatch):
+    """Times for everything without running it."""
 
     def climb(operation):
         first = ladder.Result(operation, "1 naive", "case", 0 if operation == "concat" else 10**6, 10**5, 0, 20, 4, 0.5)
         return [first, first._replace(rung="cuBLAS", ms=2)]
 
-    def measure_all(names, batches):
+    def measure_all(names=cuda_nets.ALL, batches=cuda_nets.BATCHES):
         return [nets.Result(nets.GRADIENT, name, batch, 10**6, 4, 2, None, None) for name in names for batch in batches]
 
     monkeypatch.setattr(cuda_ladder, "climb", climb)
     monkeypatch.setattr(cuda_nets, "measure_all", measure_all)
+
+
+@pytest.fixture
+def bench(made_up, capsys):
+    """Runs `minicnn bench --backend cuda` with made-up times; returns what it printed."""
 
     def run(*argv):
         assert main(["bench", "--backend", "cuda", *map(str, argv)]) == 0
@@ -288,7 +293,11 @@ def test_the_page_has_every_table_and_no_figure_that_was_not_measured():
     for name, (file, *_) in cuda_page.tables().items():
         found = re.search(rf"<!-- {name}:begin[^>]*-->\n(.*?)<!-- {name}:end -->", text, re.DOTALL)
         assert found, name
-        if not (report.RESULTS / file).is_file() and name in LADDERS:
+        if name not in LADDERS:
+            continue
+        for rung in LADDERS[name].rungs.values():
+            assert rung.run.__doc__[3:] in found[1], "python -m minicnn.benchmarks.report benchmarks/CUDA.md"
+        if not (report.RESULTS / file).is_file():
             for line in found[1].splitlines()[2:]:
                 assert line.endswith("|" + "  |" * 6), line
 
@@ -311,13 +320,46 @@ def test_tables_of_what_was_measured():
     assert "| image gradient | vgg16 | 1 | 2.50 ms | 5.00 ms | 0.50 | 16% | 100 MB | - |" in text
 
 
-def test_a_page_is_written_by_report(tmp_path, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["report", str(tmp_path / "CUDA.md")])
-    markers = "".join(f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in cuda_page.tables())
-    (tmp_path / "CUDA.md").write_text(markers)
-    report.main()
-    text = (tmp_path / "CUDA.md").read_text()
+@pytest.fixture
+def write_page(tmp_path, monkeypatch):
+    """Runs `report CUDA.md` on a page of markers alone, with results of its own; returns (the page, their folder)."""
+    cuda_page._resources()  # of this checkout
+    for module in (report, cuda_page):
+        monkeypatch.setattr(module, "RESULTS", tmp_path)
+
+    def write(*anew):
+        page = tmp_path / "CUDA.md"
+        page.write_text("".join(f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in cuda_page.tables()))
+        monkeypatch.setattr("sys.argv", ["report", str(page), *anew])
+        report.main()
+        return page.read_text()
+
+    return write
+
+
+def test_a_page_waits_for_a_card(write_page):
+    text = write_page()
     assert "4 vectors" in text and "image gradient, CUDA graph | vgg16 | 32" in text
+    assert "wait for" in text and " ms" not in text and "µs" not in text
+
+
+def test_a_page_of_what_is_measured_now(write_page, made_up, tmp_path, monkeypatch):
+    monkeypatch.setattr(cuda_ladder, "WORKS", {"gemm": ("matmul",)})
+    monkeypatch.setattr(cuda_ladder, "operations", lambda work: cuda_ladder.WORKS.get(work, ("concat",)))
+    text = write_page("ladders", "nets")
+    assert (
+        "| cuBLAS | the library |  |  | 2.00 ms | 0.50 ms |" in text and "| image gradient | vgg16 | 1 | 4.00" in text
+    )
+    assert {path.name for path in tmp_path.glob("*.png")} == {"roofline-cuda-matmul.png"}
+    assert "[matmul](results/roofline-cuda-matmul.png)." in text
+    for name, works in (("ladders", {"matmul", "concat"}), ("nets", {nets.GRADIENT})):
+        document = json.loads((tmp_path / f"{name}-cuda.json").read_text())
+        assert document["machine"]["card"] and {row["work"] for row in document["results"]} == works
+
+
+def test_tables_that_are_not_measured_by_themselves_are_refused(write_page):
+    with pytest.raises(MinicnnError, match="matmul"):
+        write_page("matmul")
 
 
 # Around ----------------------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Every rung of every operation against the reference, on random cases; and how a rung is chosen."""
 
+import os
+
 import cuda_cases
 import numpy as np
 import pytest
@@ -13,7 +15,8 @@ from minicnn.kernels import BackendError, reference
 from minicnn.kernels.cuda.rungs import LADDERS, use
 
 # The simulator takes 20 ms for what a card does in 5 microseconds.
-EXAMPLES = {"in Python": 500, "in CUDA C": 500} if cuda_cases.ON_CARD else {"in Python": 6, "in CUDA C": 60}
+MANY = int(os.environ.get("MINICNN_TEST_EXAMPLES", 500))
+EXAMPLES = {"in Python": MANY, "in CUDA C": MANY} if cuda_cases.ON_CARD else {"in Python": 6, "in CUDA C": 60}
 
 
 def test_every_operation_has_rungs_in_python_and_one_in_cuda_c():
