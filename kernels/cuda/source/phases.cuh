@@ -12,7 +12,8 @@ struct Shape {
     int N, FG, CG, H, W, OH, OW, filters, channels;  // the last two: FG and CG rounded up
 };
 
-// What one pixel meets: of the sum's places from k on every DEPTH-th, of which all up to the next have one tap.
+// Where a pixel's sum has come to: place k, a filter at a tap, and the cell that the tap meets. It moves on by DEPTH
+// places at a time, which never are of two taps.
 struct Pixel {
     const T* image;  // the group's first filter's gradients in the pixel's image
     int y, x;        // the cell that the tap meets, which may lie outside of them
@@ -22,11 +23,11 @@ struct Pixel {
         const T* dout, const Shape& s, const Axis& rows, const Axis& columns, int pixel, int k)
     {
         int place = pixel % (rows.count * columns.count), n = pixel / (rows.count * columns.count);
-        int tap = k / s.filters, across = max(columns.taps, 1);
+        int tap = k / s.filters;
         image = dout + ((long long)n * gridDim.y + blockIdx.y) * s.FG * s.OH * s.OW;
-        b = tap % across;
+        b = tap % columns.taps;
         f = k % s.filters;
-        y = n < s.N ? rows.cell + place / columns.count - rows.back * (tap / across) : -1;  // and from there down
+        y = n < s.N ? rows.cell + place / columns.count - rows.back * (tap / columns.taps) : -1;  // and from there down
         x = columns.cell + place % columns.count - columns.back * b;
     }
 
