@@ -23,7 +23,7 @@ _PACKAGES = re.compile(r"cupy-cuda\d+x|cupy|numba-cuda|numba|numpy|torch|nvidia-
 
 
 def describe():
-    """{"card", "compute_capability", "gigabytes", "driver", "cuda", "python", "nvrtc", and each package's version}"""
+    """{"card", "compute_capability", "gigabytes", "driver", "cuda", "python", "nvrtc", "cudnn", and each package's version}"""
     xp = _xp()
     card = xp.cuda.runtime.getDeviceProperties(0)
     packages = {d.metadata["Name"]: d.version for d in distributions()}
@@ -34,6 +34,7 @@ def describe():
         "driver": _driver(),
         "cuda": _dotted(xp.cuda.runtime.driverGetVersion()),
         "nvrtc": ".".join(map(str, xp.cuda.nvrtc.getVersion())),
+        "cudnn": _cudnn(),
         "python": platform.python_version(),
         **{name.lower(): packages[name] for name in sorted(filter(None, packages)) if _PACKAGES.fullmatch(name)},
     }
@@ -98,6 +99,15 @@ def _driver():
     except OSError:
         return None
     return found and found[0]
+
+
+def _cudnn():
+    """The release that PyTorch brings with it, 91002 say; None without PyTorch."""
+    if not has_torch():
+        return None
+    import torch
+
+    return torch.backends.cudnn.version()
 
 
 def _dotted(version):

@@ -85,7 +85,7 @@ def ladder_table(ladder, document):
     """Markdown: one row a rung, and the library's where it was measured."""
     rows = [r for r in (document or {"results": []})["results"] if r["work"] == ladder.operation]
     measured = {row["rung"]: row for row in rows}
-    head = ("rung", "what it changes", "registers", "shared memory", *_FIGURES)
+    head = (f"`{ladder.operation}`", "what it changes", "registers", "shared memory", *_FIGURES)
     lines = [_line(*head), "|---" * len(head) + "|"]
     for number, (name, rung) in enumerate(ladder.rungs.items(), 1):
         title = f"{number} {name.replace('_', ' ')}"
