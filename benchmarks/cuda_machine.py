@@ -23,7 +23,7 @@ _PACKAGES = re.compile(r"cupy-cuda\d+x|cupy|numba-cuda|numba|numpy|torch|nvidia-
 
 
 def describe():
-    """{"card", "compute_capability", "gigabytes", "driver", "cuda", "python", "nvrtc", "cudnn", and each package's version}"""
+    """The card, its "compute_capability", "gigabytes" and "driver", and the version of everything between it and us."""
     xp = _xp()
     card = xp.cuda.runtime.getDeviceProperties(0)
     packages = {d.metadata["Name"]: d.version for d in distributions()}
