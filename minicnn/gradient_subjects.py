@@ -82,6 +82,7 @@ class _LayerSubject(_Subject):
         self._layer = copy.copy(layer).init(rng).astype("float64") if drawn else layer.astype("float64")
         if drawn:
             _unsettle(self._layer, rng)
+        self._layer.buffers = self.on_device(self._layer.buffers)
         self.arrays.update({name: self.on_host(a).copy() for name, a in self._layer.params.items()})
         self._modes = (lambda: {"train": train, "rng": np.random.default_rng(seed)}) if layer.has_modes else dict
         self.title = repr(layer) + (", training" if layer.has_modes and train else "")
@@ -113,7 +114,8 @@ class _NetSubject(_Subject):
             for layer in with_params:
                 _unsettle(layer, rng)
         for name, layer in self._layers.items():
-            layer.buffers = {key: a.copy() for key, a in layer.buffers.items()}  # those of a frozen net are read-only
+            # Those of a frozen net are read-only.
+            layer.buffers = self.on_device({key: self.on_host(a).copy() for key, a in layer.buffers.items()})
             self.arrays.update({f"{name}.{key}": self.on_host(a).copy() for key, a in layer.params.items()})
         self._train, self._seed = train, seed
         self.title = repr(net)[1:-1] + (", training" if train else "")

@@ -36,7 +36,7 @@ class StateMixin:
         rng = np.random.default_rng(seed)
         for layer in self.layers().values():
             layer.init(rng)
-            self._convert(layer, lambda a: a.astype(self.dtype))
+            self._convert(layer, lambda a: self._device().to_device(a.astype(self.dtype)))
         return self
 
     def state_dict(self):

@@ -53,9 +53,14 @@ def find_weights(model):
 
 
 def open_net(model):
-    """(net, path) of a name or a path; raises as `find_weights` does."""
+    """(net, path) of a name or a path; raises as `find_weights` does.
+
+    Where the current backend does not compute on NumPy arrays, the net is moved to it.
+    """
     path = find_weights(model)
     net = store.load(path)
+    if kernels.current().xp is not np:
+        net = net.to(kernels.name_of(kernels.current()))
     log.info("net: %s from %s", net.meta.architecture if net.meta else "unnamed", path)
     return net, path
 

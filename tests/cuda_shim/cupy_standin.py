@@ -91,6 +91,9 @@ class ndarray:
     def __array_ufunc__(self, ufunc, method, *args, **kwargs):
         return _call(getattr(ufunc, method), args, kwargs)
 
+    def __array_function__(self, function, types, args, kwargs):
+        return _call(function, args, kwargs)
+
     # On the device
     def __len__(self):
         return len(self._host)

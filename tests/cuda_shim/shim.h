@@ -56,6 +56,13 @@ inline void fail(const char* why)
         snprintf(message, sizeof message, "%s (block %u,%u,%u)", why, blockIdx.x, blockIdx.y, blockIdx.z);
 }
 
+// Several numbers that are loaded or stored at once.
+template <class Several> Several* whole(const void* place)
+{
+    if (uintptr_t(place) % alignof(Several)) fail("numbers loaded or stored at once lie at no multiple of their size");
+    return (Several*)place;
+}
+
 inline void wait(State state)
 {
     fibers[now].state = state;

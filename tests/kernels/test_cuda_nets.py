@@ -1,6 +1,7 @@
 """Layers and whole nets on the CUDA backends: the reference's numbers, and no copy between host and card inside."""
 
 import copy
+import json
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -8,9 +9,12 @@ import cuda_cases
 import numpy as np
 import pytest
 from cuda_shim import cupy_standin
+from PIL import Image
 
 import minicnn
 from minicnn import Net, kernels, layers
+from minicnn.cli.digits import draw_digit
+from minicnn.cli.main import main
 from minicnn.device import in_halves
 from minicnn.kernels import reference
 from minicnn.kernels.cuda.graph import Graph
@@ -275,3 +279,35 @@ def same_scores_and_gradient(net, x):
         answers.append((scores, module.to_host(dx)))
     for cpu, card, tolerance in zip(*answers, (1e-4, 1e-3)):
         np.testing.assert_allclose(card, cpu, rtol=0, atol=tolerance * np.abs(cpu).max())
+
+
+# The command line ------------------------------------------------------------------------------------------------
+
+
+def printed(capsys, *argv):
+    assert main([str(word) for word in argv]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_digit_is_read_and_explained_on_the_card(tmp_path, capsys):
+    draw_digit(3).save(tmp_path / "3.png")
+    pictures = {}
+    for backend in ("numba", "cuda"):
+        folder = tmp_path / backend
+        found = json.loads(printed(capsys, "predict", tmp_path / "3.png", "--backend", backend, "--json"))
+        assert found["backend"] == backend and found["results"][0]["classes"][0]["class"] == 3
+        printed(capsys, "vis", "deconvnet", tmp_path / "3.png", "--unit", "3", "--backend", backend, "--out", folder)
+        (path,) = folder.glob("*.png")
+        pictures[backend] = np.asarray(Image.open(path), float)
+    assert np.abs(pictures["cuda"] - pictures["numba"]).max() <= 1
+
+
+@pytest.mark.parametrize("layer", ["batch_norm2d"])
+def test_gradients_are_checked_on_the_card(layer, capsys):
+    assert "cuda backend, float64: all gradients are right" in printed(capsys, "gradcheck", layer, "--backend", "cuda")
+
+
+def test_a_net_on_the_card_is_drawn_there():
+    net = Net([("fc", Linear(3, 2))]).to("cuda").init(seed=1)
+    expected = Net([("fc", Linear(3, 2))]).init(seed=1)
+    np.testing.assert_array_equal(cuda_cases.to_host(net.state_dict()["fc.w"]), expected.state_dict()["fc.w"])

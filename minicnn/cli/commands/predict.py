@@ -42,10 +42,11 @@ def _top(net, x):
     """The best classes of one image, the best first: [{"class", "name", "score", "probability"}]."""
     import numpy as np
 
+    from ...device import on_device, to_host
     from ...layers.softmax import softmax_forward
 
-    scores = net(x, until=net.scores).reshape(1, -1)
-    probabilities, _ = softmax_forward(scores)
+    scores = net(on_device(net, x), until=net.scores).reshape(1, -1)
+    probabilities, scores = (to_host(net, a) for a in (softmax_forward(scores)[0], scores))
     names = net.meta.classes or [""] * scores.shape[1]
     order = np.argsort(-scores[0], kind="stable")[:_TOP]
     return [
