@@ -73,6 +73,14 @@ def test_max_pool_in_python_past_one_block_and_one_image(operation, rung):
     assert_close(operation, got, getattr(reference, operation)(*arguments))
 
 
+@pytest.mark.parametrize(("operation", "rung"), cuda_cases.rungs("max_pool2d_forward"))
+def test_a_large_window_of_minus_infinity_picks_its_first_real_cell(operation, rung):
+    """Some threads of its warp have seen no real cell."""
+    x = np.full((1, 1, 3, 4), -np.inf, np.float32)
+    _, argmax = cuda_cases.call(operation, x, (8, 8), (1, 1), (4, 2, 3, 2), (1, 1), False, rung=rung)
+    assert argmax.tolist() == [[[[4 * 8 + 3, 4 * 8 + 2], [3 * 8 + 3, 3 * 8 + 2]]]]
+
+
 # Average ---------------------------------------------------------------------------------------------------------
 
 

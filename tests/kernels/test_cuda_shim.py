@@ -145,6 +145,18 @@ def test_arrays_begin_where_16_bytes_can_be_read():
     assert all(cupy.empty(n, np.float32).data.ptr % 512 == 0 for n in range(1, 40))
 
 
+@pytest.mark.parametrize("first", [1, 2, 4])
+def test_numbers_loaded_at_once_from_an_odd_place_are_an_error(first):
+    body = f"""
+        struct alignas(16) Four {{ float at[4]; }};
+        out[0] = shim::whole<Four>(out + {first})->at[1];"""
+    if first % 4:
+        with pytest.raises(LaunchError, match="at once lie at no multiple of their size"):
+            launch(body, zeros(8))
+    else:
+        launch(body, zeros(8))
+
+
 def test_shared_memory_of_the_launch():
     body = """
         float* line = shim::shared<float>();

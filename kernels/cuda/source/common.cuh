@@ -10,9 +10,17 @@ struct alignas(16) Pack {
     T lane[LANES];
 };
 
-__device__ __forceinline__ Pack load_pack(const T* from) { return *reinterpret_cast<const Pack*>(from); }
+// The place of several numbers that one instruction loads or stores, a multiple of their size: a card answers others with an
+// error, as does the host's shim, where the processor would take them.
+#ifdef SHIM
+using shim::whole;
+#else
+template <class Several> __device__ __forceinline__ Several* whole(const void* place) { return (Several*)place; }
+#endif
 
-__device__ __forceinline__ void store_pack(T* to, Pack pack) { *reinterpret_cast<Pack*>(to) = pack; }
+__device__ __forceinline__ Pack load_pack(const T* from) { return *whole<const Pack>(from); }
+
+__device__ __forceinline__ void store_pack(T* to, Pack pack) { *whole<Pack>(to) = pack; }
 
 // This thread's number among all of the grid's, of which arrays may have more than 2^31.
 __device__ __forceinline__ long long thread_of_grid() { return (long long)blockIdx.x * blockDim.x + threadIdx.x; }

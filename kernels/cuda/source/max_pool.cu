@@ -113,7 +113,7 @@ extern "C" __global__ void max_pool_forward_halves(
         }
         long long to = (long long)HALF * ((long long)n * C * OH * packs + at);
         store_wide<HALF>(out + to, best);
-        *reinterpret_cast<Switches*>(argmax + to) = arg;
+        *whole<Switches>(argmax + to) = arg;
     }
 }
 
@@ -153,7 +153,7 @@ extern "C" __global__ void max_pool_backward_halves(
     for (int n = blockIdx.y; n < N; n += gridDim.y) {
         long long from = (long long)HALF * ((long long)n * C * OH * packs + at);
         Wide<HALF> gradient = load_wide<HALF>(dout + from);
-        Switches arg = *reinterpret_cast<const Switches*>(argmax + from);
+        Switches arg = *whole<const Switches>(argmax + from);
         Pack rows[2];
         for (int l = 0; l < HALF; l++)
             for (int cell = 0; cell < 4; cell++)

@@ -7,10 +7,10 @@ template <int WIDTH> struct alignas(WIDTH * sizeof(T)) Wide {
 
 template <int WIDTH> __device__ __forceinline__ Wide<WIDTH> load_wide(const T* from)
 {
-    return *reinterpret_cast<const Wide<WIDTH>*>(from);
+    return *whole<const Wide<WIDTH>>(from);
 }
 
 template <int WIDTH> __device__ __forceinline__ void store_wide(T* to, Wide<WIDTH> value)
 {
-    *reinterpret_cast<Wide<WIDTH>*>(to) = value;
+    *whole<Wide<WIDTH>>(to) = value;
 }
