@@ -109,9 +109,11 @@ def _convolve(x, w, pad, turned, out, filters, tiles, product, pixels):
     u = empty((NUMBERS, *w.shape[:2]), out.dtype)
     filters(u)
     steps = (1, w.shape[1]) if turned else (w.shape[1], 1)
-    portion = max(WORKSPACE // (NUMBERS * (C + F) * down * across * out.itemsize), 1)
+    held = WORKSPACE // (NUMBERS * (C + F) * down * across * out.itemsize)
 
     def run(first, last):
+        # Half the batch takes half the workspace, too.
+        portion = max(min(held, N) * (last - first) // N, 1)
         for at in range(first, last, portion):
             images, to = x[at : min(at + portion, last)], out[at : min(at + portion, last)]
             P = round_up(len(images) * down * across, 4)
@@ -120,6 +122,7 @@ def _convolve(x, w, pad, turned, out, filters, tiles, product, pixels):
             tiles(images, sizes, v)
             product(u.reshape(-1), steps, v.reshape(-1), (P, 1), m, C)
             pixels(m, sizes, to)
+            del v, m  # before the next ones are asked for
 
     in_halves(run, N)
 

@@ -1,8 +1,11 @@
 """Winograd's convolution on the card: edges of tiles, portions of the batch, turned filters, errors."""
 
+import gc
+
 import cuda_cases
 import numpy as np
 import pytest
+from cuda_shim import cupy_standin
 from tolerances import assert_close
 
 from minicnn.kernels import reference
@@ -83,6 +86,29 @@ def test_a_batch_goes_in_portions_that_the_workspace_holds(monkeypatch, workspac
     monkeypatch.setattr(winograd, "product_in_c", lambda *args: (seen.append(1), product(*args)))
     check("winograd_vectors", *arrays(5, 3, 7, 10, 6), (1, 1, 1, 1))
     assert len(seen) == portions
+
+
+@pytest.mark.skipif(cuda_cases.ON_CARD, reason="a real card's memory is left alone")
+@pytest.mark.parametrize("workspace", [2**29, 2 * 36 * (3 + 6) * 2 * 3 * 4])
+def test_where_memory_does_not_do_half_the_batch_takes_half_the_workspace(monkeypatch, workspace):
+    """Four images at a time, or two: half of them fit."""
+    monkeypatch.setattr(winograd, "WORKSPACE", workspace)
+    x, w, b = arrays(4, 3, 7, 10, 6)
+    at_a_time = 4 if workspace == 2**29 else 2
+    workspace = at_a_time * 36 * (3 + 6) * 2 * 3 * 4
+    held = x.nbytes + w.nbytes + b.nbytes + 4 * 6 * 7 * 10 * 4 + 36 * 3 * 6 * 4
+    pool = cupy_standin.get_default_memory_pool()
+    gc.collect()
+    pool.free_all_blocks()
+    pool.set_limit(size=pool.used_bytes() + held + int(0.7 * workspace))
+    try:
+        seen = []
+        product = winograd.product_in_c
+        monkeypatch.setattr(winograd, "product_in_c", lambda *args: (seen.append(1), product(*args)))
+        check("winograd_vectors", x, w, b, (1, 1, 1, 1))
+    finally:
+        pool.set_limit(size=0)
+    assert len(seen) == 4 // at_a_time * 2
 
 
 def test_nan_reaches_only_the_tiles_that_read_it():
