@@ -16,16 +16,9 @@ enum {
     WARP_ROWS = 4 * SIDE,      // a warp's threads stand in 4 rows
     WARP_COLUMNS = 8 * SIDE,   // of 8: a pack of each thread of a row is 128 bytes, and meets no bank twice
     SMALL = 8 * SIDE,          // 64 floats
-    LARGE = 16 * SIDE          // 128 floats
+    LARGE = 16 * SIDE,         // 128 floats
+    BESIDE = 2                 // blocks of large tiles in a multiprocessor: a thread has 128 registers
 };
-
-// Blocks of large tiles that a multiprocessor holds at a time: two leave a thread 128 registers, for which Turing's
-// compiler spills some.
-#if __CUDA_ARCH__ >= 800
-#define BESIDE 2
-#else
-#define BESIDE 1
-#endif
 
 // DEPTH numbers of WIDTH rows or columns. A line is a pack longer than it need be: the threads that store numbers of
 // one row then meet different banks.
