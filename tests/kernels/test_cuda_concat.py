@@ -13,7 +13,8 @@ from minicnn.kernels import reference
 CASES = [
     ((64, 128, 32, 32), (2, 7, 8)),
     ((3, 5), (3, 9, 11)),
-    ((4, 3, 4), (2, 25)),  # the second one has odd rows, and the third one begins at an odd place
+    ((4, 3, 4), (2, 25)),  # rows of out begin at odd places
+    ((3, 4, 1), (2, 25)),  # they do not, but the second input in them does
     ((1, 2, 3, 4, 5, 6, 7, 8, 9), (2, 8)),
     ((0, 5, 0), (1, 40)),
     ((6,), (5, 200)),
