@@ -278,7 +278,10 @@ CASES = {
 }
 
 # Of rungs that take few of the operation's cases.
+_FORWARD_3X3 = conv2d_3x3().map(lambda case: (*case[:3], *case[4]))
+_BACKWARD_INPUT_3X3 = conv2d_3x3().map(lambda case: (case[3], case[1], case[0].shape, *case[4]))
 OWN_CASES = {
-    ("conv2d_forward", rung): conv2d_3x3().map(lambda case: (*case[:3], *case[4]))
+    (operation, rung): cases
+    for operation, cases in (("conv2d_forward", _FORWARD_3X3), ("conv2d_backward_input", _BACKWARD_INPUT_3X3))
     for rung in ("winograd", "winograd_vectors")
 }
