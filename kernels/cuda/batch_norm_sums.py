@@ -22,19 +22,18 @@ from numba import cuda
 
 from ..shapes import check_channels, check_dout, check_float, check_values
 from .device import contiguous, empty
-from .launch import covering, kernel
+from .launch import MOST_ROWS, covering, kernel
 from .planes import doubles, planes, wide
 from .raw import Source
 from .reduce import THREADS, WARPS, block_sum, one_block_each, tree_sum
 from .rungs import Ladder
-from .window import within_int
+from .window import channels_within_int, within_int
 
 STATISTICS, PARAMS = Ladder("batch_norm_statistics"), Ladder("batch_norm_backward_params")
 SOURCE = Source("batch_norm_sums")
 
 PART = 4096  # numbers of a channel that a block takes
 HELD = 64  # bytes of them that a thread holds in registers
-MOST_ROWS = 65535  # of a grid's second dimension
 
 _VECTOR = numba.float64[::1]
 
@@ -61,7 +60,7 @@ def _values(x):
 
 
 def _countable(x, *rest):
-    return within_int(x) and _values(x) < 2**30
+    return within_int(x) and channels_within_int(x)
 
 
 def _parts(x):

@@ -22,7 +22,7 @@ from .launch import covering, kernel
 from .rungs import Ladder
 from .split import add_up, integers, parts, workspace
 from .tiles import DEPTH, SHARE, SPAN, SQUARE, THREADS, TILE, WIDTH, add_products, clear
-from .window import within_int
+from .window import channels_within_int, within_int
 
 BACKWARD_INPUT = Ladder("conv2d_backward_input")
 
@@ -174,8 +174,7 @@ def _register_tiles(dout, w, rows, columns, groups, partial):
 
 
 def _within_int(dout, w, stride, pad, dilation, groups, dx):
-    """Whether C's int counts the pixels of a batch and the numbers of an image."""
-    return within_int(dout, dx) and max(dout.size // max(len(w), 1), dx.size // dx.shape[1]) < 2**30
+    return within_int(dout, dx) and channels_within_int(dout, dx)
 
 
 def _winograd_can(dout, w, stride, pad, dilation, groups, dx):

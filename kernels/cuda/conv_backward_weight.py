@@ -20,7 +20,7 @@ from .raw import Source
 from .rungs import Ladder
 from .split import add_up, integers, parts, workspace
 from .tiles import DEPTH, LINE, SHARE, SPAN, SQUARE, THREADS, TILE, WIDTH, add_products, clear, cut, in_parts
-from .window import within_int
+from .window import channels_within_int, within_int
 
 BACKWARD_WEIGHT = Ladder("conv2d_backward_weight")
 SOURCE = Source("conv_backward_weight")
@@ -162,8 +162,7 @@ def _register_tiles(dout, x, geometry, groups, partial):
 
 
 def _within_int(dout, x, stride, pad, dilation, groups, dw):
-    """Whether C's int counts the pixels of a batch and the numbers of an image."""
-    return within_int(dout, x) and max(a.size // a.shape[1] for a in (dout, x)) < 2**30
+    return within_int(dout, x) and channels_within_int(dout, x)
 
 
 @BACKWARD_WEIGHT.cuda_c("vectors", fits=_within_int)

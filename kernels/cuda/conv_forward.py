@@ -22,7 +22,7 @@ from .launch import covering, kernel
 from .raw import Source
 from .rungs import Ladder
 from .tiles import DEPTH, LINE, SHARE, SPAN, SQUARE, THREADS, TILE, WIDTH, add_products, bring, clear, cut, in_parts
-from .window import numbers, within_int
+from .window import channels_within_int, numbers, within_int
 
 FORWARD = Ladder("conv2d_forward")
 SOURCE = Source("conv_forward")
@@ -46,7 +46,7 @@ def _share_in_tiles(x, w, b, stride, pad, dilation, groups, out):
 
 
 def _within_int(x, w, b, stride, pad, dilation, groups, out):
-    return within_int(x) and out.size // max(out.shape[1], 1) < 2**30
+    return within_int(x) and channels_within_int(out)
 
 
 def _winograd_can(x, w, b, stride, pad, dilation, groups, out):
@@ -171,9 +171,7 @@ def _tiled(x, w, b, biased, sizes, out):
 def _implicit_gemm(x, w, b, biased, sizes, F, out):
     filters = cuda.shared.array((DEPTH, WIDTH), out.dtype)
     pixels = cuda.shared.array((DEPTH, WIDTH), out.dtype)
-    taps = cuda.shared.array(
-        (DEPTH, 3), types.int64
-    )  # rows down and columns across from a window's first pixel, offset
+    taps = cuda.shared.array((DEPTH, 3), types.int64)  # rows down and columns across from a window's start, offset
     sums = cuda.local.array((SHARE, SHARE), out.dtype)
     row = cuda.local.array(SHARE, out.dtype)
     line = cuda.local.array(SHARE, out.dtype)

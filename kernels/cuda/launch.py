@@ -14,6 +14,9 @@ from . import device
 
 KERNELS = []  # every Kernel, in the order of definition: a test compiles all of them for cards that are not here
 
+# Blocks that a grid has at most in its second dimension, and in its third; the first has room for 2^31.
+MOST_ROWS = 65535
+
 # The simulator runs one kernel at a time, whoever calls.
 _simulator = threading.Lock()
 

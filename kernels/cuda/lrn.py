@@ -21,7 +21,7 @@ from numba import cuda
 
 from ..shapes import check_dout, check_float, check_ndim, check_same
 from .device import contiguous, empty
-from .launch import covering, kernel
+from .launch import MOST_ROWS, covering, kernel
 from .planes import planes
 from .raw import Source
 from .rungs import Ladder
@@ -59,7 +59,7 @@ def lrn_backward(dout, x, scale, size, alpha, beta):
 def _tiles(x):
     """(grid, block) of tiles of PIXELS and TILE channels; the same tile of several images is a block's."""
     N, C, P = x.shape
-    return (-(-P // PIXELS), -(-C // TILE), min(N, 65535)), (PIXELS, ROWS)
+    return (-(-P // PIXELS), -(-C // TILE), min(N, MOST_ROWS)), (PIXELS, ROWS)
 
 
 def _reaches(size):

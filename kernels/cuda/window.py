@@ -30,6 +30,11 @@ def within_int(*arrays):
     return all(a.size // max(len(a), 1) < 2**31 for a in arrays)
 
 
+def channels_within_int(*arrays):
+    """Whether C's int counts a channel's numbers in all of a batch, with room to step past them, of every array."""
+    return all(a.size // max(a.shape[1], 1) < 2**30 for a in arrays)
+
+
 def jumps(stride, dilation):
     """((a, b), (c, d)): from one window that reads a pixel to the next one, the cell moves on by a or b (down, across)
     and the window back by c or d."""
