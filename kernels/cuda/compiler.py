@@ -11,15 +11,13 @@ from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 
+from ..cache_folder import root
 from ..errors import BackendError
 
 
 def folder():
     """Where compiled files are kept; it need not exist."""
-    for name in ("MINICNN_CACHE_DIR", "XDG_CACHE_HOME"):
-        if os.environ.get(name):
-            return Path(os.environ[name]) / "minicnn" / "cuda"
-    return Path(os.path.expanduser("~/.cache")) / "minicnn" / "cuda"
+    return root("cuda")
 
 
 def module(xp, name, source, options):

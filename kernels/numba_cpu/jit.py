@@ -5,7 +5,6 @@ writable. Here the folder's name holds the hash of all sources, and where nothin
 """
 
 import hashlib
-import os
 import platform
 import tempfile
 from pathlib import Path
@@ -13,15 +12,13 @@ from pathlib import Path
 import numba
 import numpy as np
 
+from ..cache_folder import root
 from . import machine
 
 
 def cache_root():
     """The folder that has a folder for each state of the kernels that was ever compiled here; it need not exist."""
-    for name in ("NUMBA_CACHE_DIR", "MINICNN_CACHE_DIR", "XDG_CACHE_HOME"):
-        if os.environ.get(name):
-            return Path(os.environ[name]) / "minicnn" / "numba"
-    return Path(os.path.expanduser("~/.cache")) / "minicnn" / "numba"
+    return root("numba", "NUMBA_CACHE_DIR")
 
 
 def cache_folder(sources):
