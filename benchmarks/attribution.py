@@ -30,6 +30,7 @@ from ..train.shapes import Shapes
 from ..train.standardise import standardise
 from ..vis.pictures.heat import enlarged
 from ..vis.shares.composites import COMPOSITES
+from .markdown import head, line
 
 SEED = 1_000_003  # of the shapes: no training takes it
 
@@ -149,9 +150,9 @@ def _result(name, pointing, inside):
 
 def attribution_table(results, where):
     """Markdown: one row a way of looking, then what was looked at."""
-    rows = ["| way of looking | points at the shape | of its positive part on the shape |", "|---|---|---|"]
+    rows = [head("way of looking", "points at the shape", "of its positive part on the shape")]
     for r in results:
-        rows.append(f"| {r.method} | {r.pointing:.1%} | {r.inside:.1%} |")
+        rows.append(line(r.method, f"{r.pointing:.1%}", f"{r.inside:.1%}"))
     return "\n".join(rows) + f"\n\n{where}\n"
 
 

@@ -9,6 +9,7 @@ from functools import cache, partial
 
 from ..files import read_whole
 from .cuda_resources import RESULTS
+from .markdown import head, line
 
 NAME = "CUDA.md"
 _LADDERS, _NETS = "ladders-cuda.json", "nets-cuda.json"
@@ -85,13 +86,12 @@ def ladder_table(ladder, document):
     """Markdown: one row a rung, and the library's where it was measured."""
     rows = [r for r in (document or {"results": []})["results"] if r["work"] == ladder.operation]
     measured = {row["rung"]: row for row in rows}
-    head = (f"`{ladder.operation}`", "what it changes", "registers", "shared memory", *_FIGURES)
-    lines = [_line(*head), "|---" * len(head) + "|"]
+    lines = [head(f"`{ladder.operation}`", "what it changes", "registers", "shared memory", *_FIGURES)]
     for number, (name, rung) in enumerate(ladder.rungs.items(), 1):
         title = f"{number} {name.replace('_', ' ')}"
         says = rung.run.__doc__.partition(". ")[2]
-        lines.append(_line(title, says, *_used(rung.run), *_figures(measured.pop(title, None))))
-    lines += [_line(name, "the library", "", "", *_figures(row)) for name, row in measured.items()]
+        lines.append(line(title, says, *_used(rung.run), *_figures(measured.pop(title, None))))
+    lines += [line(name, "the library", "", "", *_figures(row)) for name, row in measured.items()]
     case = f"\nMeasured: {rows[0]['case']}.\n" if rows else ""
     return "\n".join(lines) + "\n" + case
 
@@ -100,17 +100,16 @@ def nets_table(document):
     """Markdown: one row a net and batch size, kernel by kernel and as a graph."""
     from . import cuda_nets, nets
 
-    head = ("work", "net", "batch", "minicnn", "PyTorch", "ratio", "of peak", "memory", "PyTorch's")
-    lines = [_line(*head), "|---" * len(head) + "|"]
+    lines = [head("work", "net", "batch", "minicnn", "PyTorch", "ratio", "of peak", "memory", "PyTorch's")]
     if document is None:
         works = [(w, n, b) for n in cuda_nets.ALL for b in cuda_nets.BATCHES for w in (nets.GRADIENT, cuda_nets.GRAPH)]
-        return "\n".join([*lines, *(_line(*work, *[""] * 6) for work in works)]) + "\n"
+        return "\n".join([*lines, *(line(*work, *[""] * 6) for work in works)]) + "\n"
     for row in document["results"]:
         ms, theirs = row["ms"], row["torch_ms"]
         memory = [f"{row[key]:.0f} MB" if row[key] is not None else "-" for key in ("mb", "torch_mb")]
         times = (_ms(ms), _ms(theirs), f"{ms / theirs:.2f}") if theirs else (_ms(ms), "-", "-")
         share = f"{row['gflops'] / document['peak_gflops']:.0%}"
-        lines.append(_line(row["work"], row["net"], row["batch"], *times, share, *memory))
+        lines.append(line(row["work"], row["net"], row["batch"], *times, share, *memory))
     return "\n".join(lines) + f"\n\n{_measured_on(document)}\n"
 
 
@@ -149,7 +148,3 @@ def _measured_on(document):
 
 def _ms(value):
     return f"{value:.1f} ms" if value >= 10 else f"{value:.2f} ms" if value >= 0.1 else f"{1e3 * value:.1f} µs"
-
-
-def _line(*cells):
-    return f"| {' | '.join(map(str, cells))} |"

@@ -17,6 +17,7 @@ from pathlib import Path
 from ..errors import MinicnnError, UnknownNameError
 from ..files import read_whole, write_whole
 from . import attribution, cuda_page, looking, machine, nets, training
+from .markdown import head, line
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -41,15 +42,12 @@ def measure_nets():
 def nets_table(document):
     """Markdown: one row a work, net and batch size, then what it was measured on."""
     peak = document["peak_gflops"]
-    rows = [
-        "| work | net | batch | minicnn | PyTorch | ratio | of peak | memory | PyTorch's |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    rows = [head("work", "net", "batch", "minicnn", "PyTorch", "ratio", "of peak", "memory", "PyTorch's")]
     for r in (nets.Result(**row) for row in document["results"]):
         theirs, ratio = (f"{r.torch_ms:.0f} ms", f"{r.ms / r.torch_ms:.2f}") if r.torch_ms else ("-", "-")
         used = f"{r.gflops / peak:.0%}"
         memory = [f"{mb:.0f} MB" if mb is not None else "-" for mb in (r.mb, r.torch_mb)]
-        rows.append(_row(r.work, r.net, r.batch, f"{r.ms:.0f} ms", theirs, ratio, used, *memory))
+        rows.append(line(r.work, r.net, r.batch, f"{r.ms:.0f} ms", theirs, ratio, used, *memory))
     about = (
         "Image gradient: to the scores and back to the pixels; training step: to the loss and back to all parameters. "
         "Medians of interleaved pairs of runs, of which the second counts; float32, 224x224, cifar_vgg 32x32; memory "
@@ -69,9 +67,9 @@ def measure_training():
 
 def training_table(document):
     """Markdown: one row a way of training, then what it was measured on."""
-    rows = ["| work | net | batch | a step | images/s | the loader's share |", "|---|---|---|---|---|---|"]
+    rows = [head("work", "net", "batch", "a step", "images/s", "the loader's share")]
     for r in (training.Result(**row) for row in document["results"]):
-        rows.append(_row(r.work, r.net, r.batch, f"{r.step_ms:.0f} ms", f"{r.images_per_s:.0f}", f"{r.share:.0%}"))
+        rows.append(line(r.work, r.net, r.batch, f"{r.step_ms:.0f} ms", f"{r.images_per_s:.0f}", f"{r.share:.0%}"))
     return "\n".join(rows) + f"\n\n{_measured_on(document)}\n"
 
 
@@ -85,9 +83,9 @@ def measure_looking():
 
 def looking_table(document):
     """Markdown: one row a picture, then what it was measured on."""
-    rows = ["| picture | net | time | outside the kernels |", "|---|---|---|---|"]
+    rows = [head("picture", "net", "time", "outside the kernels")]
     for r in (looking.Result(**row) for row in document["results"]):
-        rows.append(_row(r.work, r.net, f"{r.seconds:.1f} s", f"{r.outside:.0%}"))
+        rows.append(line(r.work, r.net, f"{r.seconds:.1f} s", f"{r.outside:.0%}"))
     return "\n".join(rows) + f"\n\n{_measured_on(document)}\n"
 
 
@@ -121,8 +119,10 @@ def _measured_on(document, more=""):
     )
 
 
-def _row(*cells):
-    return f"| {' | '.join(map(str, cells))} |"
+def _document(file, may_be_missing):
+    """What was measured last; None where that was never."""
+    path = RESULTS / file
+    return None if may_be_missing and not path.is_file() else json.loads(read_whole(path))
 
 
 def main():
@@ -138,9 +138,9 @@ def main():
         with write_whole(RESULTS / file) as out:
             out.write((json.dumps(document, indent=2) + "\n").encode())
     text = read_whole(page).decode()
+    documents = {file: _document(file, waits) for file in {file for file, _, _ in tables.values()}}
     for name, (file, _, table) in tables.items():
-        missing = waits and not (RESULTS / file).is_file()
-        text = replace(text, name, table(None if missing else json.loads(read_whole(RESULTS / file))))
+        text = replace(text, name, table(documents[file]))
     with write_whole(page) as out:
         out.write(text.encode())
 
