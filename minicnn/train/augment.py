@@ -162,6 +162,16 @@ def cutout(images, rng, side, fill=0):
     return np.where(hole, np.broadcast_to(_like(images, np.asarray(fill, np.float64)), C)[:, None, None], images)
 
 
+def noise(images, rng, size):
+    """Every pixel made lighter or darker by itself: out = images + e, e uniform in -size..size, held to 0..255.
+
+    Before one step of FGSM it keeps adversarial training from catastrophic overfitting; size is then 2 eps [1].
+    [1] de Jorge et al., Make Some Noise: Reliable and Efficient Single-Step Adversarial Training, NeurIPS 2022
+    """
+    # One draw of float32 in [0, 1) a number, whatever the images' dtype.
+    return _like(images, images + size * (2 * rng.random(images.shape, np.float32) - 1))
+
+
 def _between(length, s):
     """Where new pixels are read, (N, length) each: the pixel before, the one behind, how far between them."""
     middle = (length - 1) / 2

@@ -7,7 +7,17 @@ import pytest
 
 from minicnn.errors import UsageError
 from minicnn.kernels.errors import ShapeError
-from minicnn.train.augment import affine, colour_jitter, cutout, flip, lighting, principal_colours, random_crop, scale
+from minicnn.train.augment import (
+    affine,
+    colour_jitter,
+    cutout,
+    flip,
+    lighting,
+    noise,
+    principal_colours,
+    random_crop,
+    scale,
+)
 
 
 def batch(dtype, N=40, C=3, H=5, W=6, seed=0):
@@ -25,6 +35,7 @@ EVERY = {
     "colour_jitter": colour_jitter,
     "lighting": lambda images, rng: lighting(images, rng, np.array([0.2, 0.1, 0.05]), np.eye(3)),
     "cutout": lambda images, rng: cutout(images, rng, 3, (125.3, 122.9, 113.4)),
+    "noise": lambda images, rng: noise(images, rng, 16),
 }
 
 
@@ -42,7 +53,7 @@ def test_what_all_have_in_common(name, dtype):
     assert EVERY[name](images[:0], rng()).shape == (0, 3, 5, 6)
 
 
-@pytest.mark.parametrize("name", ["scale", "colour_jitter", "lighting", "cutout"])
+@pytest.mark.parametrize("name", ["scale", "colour_jitter", "lighting", "cutout", "noise"])
 def test_bytes_are_the_rounded_floats(name):
     found = EVERY[name](batch(np.uint8), rng())
     exact = EVERY[name](batch(np.float64), rng())
@@ -98,7 +109,7 @@ class Drawn:
         self.asked.append(args)
         return np.asarray(self.answers.pop(0))
 
-    normal = uniform
+    normal = random = uniform
 
     def integers(self, *args, size):
         self.asked.append(args)
@@ -208,6 +219,13 @@ def test_cutout_by_hand(side):
                 if 0 <= i < 5 and 0 <= j < 6:
                     expected[n, :, i, j] = (10, 21, 30)
     assert (found == expected).all()
+
+
+def test_noise_by_hand():
+    images = np.float64([0, 100, 250]).reshape(1, 3, 1, 1)
+    drawn = Drawn(np.float32([0.25, 0.75, 0.875]).reshape(1, 3, 1, 1))
+    assert noise(images, drawn, 16).ravel().tolist() == [0, 108, 255]
+    assert drawn.asked == [((1, 3, 1, 1), np.float32)]
 
 
 @pytest.mark.parametrize("name", ["colour_jitter", "lighting"])
