@@ -1,8 +1,20 @@
 """NumPy arrays to a net's backend and back; a net without one of its own computes on NumPy arrays."""
 
+from contextlib import nullcontext
+
 import numpy as np
 
-from .kernels import get
+from .kernels import current, get, name_of, use
+
+
+def on_current(net):
+    """The net itself, or where the current backend does not compute on NumPy arrays, a copy that is that backend's."""
+    return net if current().xp is np else net.to(name_of(current()))
+
+
+def computing(net):
+    """Inside, the net's own backend is the current one: for what is computed of its arrays outside of it."""
+    return use(net.backend) if net.backend else nullcontext()
 
 
 def on_device(net, array):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import kernels, zoo
+from ..device import on_current
 from ..errors import MissingFileError, UnknownNameError, UsageError
 from ..kernels.shapes import show
 from ..vis.image import preprocess, preprocess_whole, read_image, require_meta
@@ -59,8 +60,7 @@ def open_net(model):
     """
     path = find_weights(model)
     net = store.load(path)
-    if kernels.current().xp is not np:
-        net = net.to(kernels.name_of(kernels.current()))
+    net = on_current(net)
     log.info("net: %s from %s", net.meta.architecture if net.meta else "unnamed", path)
     return net, path
 

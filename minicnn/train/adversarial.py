@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..device import on_device, to_host
+from ..device import computing, on_device, to_host
 from ..errors import MinicnnError
 from ..layers.checks import check_number
 from ..layers.softmax_cross_entropy import softmax_cross_entropy_backward, softmax_cross_entropy_forward
@@ -67,12 +67,12 @@ def loss_gradient(net, x, labels):
 
     A net on a device is given, and gives back, NumPy arrays here.
     """
-    out, tape = net.forward(on_device(net, x), until=net.scores, once=True)
-    scores = to_host(net, out)
-    # A net that ends in a global pooling has scores (N, K, 1, 1).
-    _, cache = softmax_cross_entropy_forward(scores.reshape(len(scores), -1), labels)
-    dscores = softmax_cross_entropy_backward(1.0, cache).reshape(scores.shape)
-    return to_host(net, net.backward(on_device(net, dscores), tape, params=False)[0])
+    with computing(net):
+        scores, tape = net.forward(on_device(net, x), until=net.scores, once=True)
+        # A net that ends in a global pooling has scores (N, K, 1, 1).
+        _, cache = softmax_cross_entropy_forward(scores.reshape(len(scores), -1), labels)
+        dscores = softmax_cross_entropy_backward(1.0, cache).reshape(scores.shape)
+        return to_host(net, net.backward(dscores, tape, params=False)[0])
 
 
 def pixel_range(net, size=None):

@@ -56,5 +56,6 @@ def _check(grads, most):
 def _square(dw):
     """The sum of dw^2 in float64, block by block: a copy of a whole gradient in float64 may be a gigabyte."""
     flat = dw.reshape(-1)
-    blocks = (flat[i : i + _BLOCK].astype("float64") for i in range(0, flat.size, _BLOCK))
+    size = _BLOCK if isinstance(dw, np.ndarray) else max(1, flat.size)  # a card would be waited for at each block
+    blocks = (flat[i : i + size].astype("float64") for i in range(0, flat.size, size))
     return sum(float(block @ block) for block in blocks)

@@ -104,9 +104,9 @@ class Optimiser:
         self.steps[key] += 1
         decay = 0.0 if any(_chosen(which, key, w) for which in self.undecayed) else self.decay
         # Block by block: what a rule computes in between is never as large as the parameter. The rows of an array are
-        # views of it, whatever its order in memory.
+        # views of it, whatever its order in memory. A card computes in its memory: the fewer blocks the better.
         w, dw, *kept = (a.reshape(1) if a.ndim == 0 else a for a in (w, dw, *self.state[key].values()))
-        rows = max(1, _BLOCK * len(w) // max(1, w.nbytes))
+        rows = max(1, _BLOCK * len(w) // max(1, w.nbytes) if isinstance(w, np.ndarray) else len(w))
         for i in range(0, len(w), rows):
             part = slice(i, i + rows)
             self.update(w[part], dw[part], [a[part] for a in kept], rate, decay, self.steps[key])

@@ -40,6 +40,7 @@ from functools import partial
 from pathlib import Path
 
 from .. import kernels, zoo
+from ..device import on_current
 from ..errors import FormatError, UnknownNameError, UsageError
 from ..files import read_whole
 from ..weights.store import load, save
@@ -98,7 +99,7 @@ def trainer_of(recipe, data_folder=None, folder=None, progress=True):
     validation = None
     if "held_out" in spec:
         data, validation = hold_out(data, spec["held_out"], seed)
-    net = _net(recipe, classes)
+    net = on_current(_net(recipe, classes))
     steps = [_made(augment, step, "augment") for step in spec.get("augment", ())]
     loader = Loader(data, recipe["batch"], seed, steps, net.meta, items=spec.get("items"))
     if validation is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from ..device import computing, on_device, to_host
 from ..errors import UnknownNameError, UsageError
 from ..layers.softmax_cross_entropy import softmax_cross_entropy_backward, softmax_cross_entropy_forward
 from ..weights.store import save
@@ -29,7 +30,7 @@ class Trainer:
         trainer = Trainer(net, loader, Momentum(decay=5e-4), Cosine(0.1, steps=10 * len(loader)), 10, folder="run")
         trainer.run()          # begins, or goes on where `folder` says that it stopped
 
-    net         not frozen; its own arrays are trained
+    net         not frozen; its own arrays are trained, where they are: `net.to("cuda")` trains on the card
     loader      a `Loader`: x, labels; its seed is also that of dropout and attack, each step by itself
     optimiser   an `Optimiser`; schedule: step -> rate, counted from 0 over the whole run
     epochs      how many
@@ -85,15 +86,17 @@ class Trainer:
         rng = np.random.default_rng([self.loader.seed, self.step, 0, 1])  # four words: none of the loader's generators
         if self.attack:
             x = self.attack(self.net, x, labels, rng)
-        scores, tape = self.net.forward(x, until=self.net.scores, train=self._trained, rng=rng, once=True)
-        loss, cache = softmax_cross_entropy_forward(scores, labels)
-        dscores = softmax_cross_entropy_backward(1.0, cache)
-        _, grads = self.net.backward(dscores, tape, wrt=False, params=self._trained)
-        norm = clip_by_norm(grads, self.clip) if self.clip else global_norm(grads)
-        check_finite_step(self.net, x, self.step, loss, norm, grads)
-        self.optimiser.step(self.net.state_dict(), grads, self.schedule(self.step))
-        self.step += 1
-        return loss, int((scores.argmax(axis=1) == labels).sum())
+        with computing(self.net):
+            x = on_device(self.net, x)
+            scores, tape = self.net.forward(x, until=self.net.scores, train=self._trained, rng=rng, once=True)
+            loss, cache = softmax_cross_entropy_forward(scores, labels)
+            dscores = softmax_cross_entropy_backward(1.0, cache)
+            _, grads = self.net.backward(dscores, tape, wrt=False, params=self._trained)
+            norm = clip_by_norm(grads, self.clip) if self.clip else global_norm(grads)
+            check_finite_step(self.net, x, self.step, loss, norm, grads)
+            self.optimiser.step(self.net.state_dict(), grads, self.schedule(self.step))
+            self.step += 1
+            return loss, int((scores.argmax(axis=1) == cache.labels).sum())
 
     # The run -------------------------------------------------------------------------------------------------------
 
@@ -191,13 +194,14 @@ class Trainer:
             return
         state = self.optimiser.state_dict()
         arrays = {f"net:{key}": array for key, array in self.net.state_dict().items()}
-        arrays |= {f"optimiser:{key}": a for key, a in state.items() if isinstance(a, np.ndarray)}
+        arrays |= {f"optimiser:{key}": a for key, a in state.items() if hasattr(a, "dtype")}
+        arrays = {key: to_host(self.net, array) for key, array in arrays.items()}
         rest = {
             "identity": self.identity,
             "step": self.step,
             "loader": self.loader.state(),
             "schedule": self.schedule.state_dict(),
-            "optimiser": {key: n for key, n in state.items() if not isinstance(n, np.ndarray)},
+            "optimiser": {key: n for key, n in state.items() if not hasattr(n, "dtype")},
             "epoch": [self._loss, self._right, self._seen, self._seconds, self._waiting],
             "history": self.history,
             "best": self.best,
@@ -217,7 +221,8 @@ class Trainer:
             raise UsageError(f"{self.folder} holds another run: {_difference(rest.get('identity'), self.identity)}")
         self.loader.restore(rest["loader"])
         self.schedule.load_state_dict(rest["schedule"])
-        self.optimiser.load_state_dict(_part(arrays, "optimiser:") | rest["optimiser"])
+        kept = {key: on_device(self.net, array) for key, array in _part(arrays, "optimiser:").items()}
+        self.optimiser.load_state_dict(kept | rest["optimiser"])
         self.net.load_state_dict(_part(arrays, "net:"))
         self.step, self.history, self.best, self.waited = (rest[key] for key in ("step", "history", "best", "waited"))
         self._loss, self._right, self._seen, self._seconds, self._waiting = rest["epoch"]
