@@ -1,8 +1,9 @@
 """The folders of compiled kernels: what is in them, and taking it away while other processes use it.
 
 Each state of the kernels' sources has its own, ROOT/<16 hex>, with Numba's folders and files in it:
-numba_cpu_<40 hex>/relu._forward-30.py311.nbi (an index) and .1.nbc (what it points to). Only what is named so is looked
-at, and links are not followed.
+numba_cpu_<40 hex>/relu._forward-30.py311.nbi (an index) and .1.nbc (what it points to). Those of CUDA C lie side by
+side, a file for each source, options and card: gemm-<24 hex>.cubin. Only what is named so is looked at, and links are
+not followed.
 """
 
 import errno
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 _FOLDER, _NUMBAS = re.compile("[0-9a-f]{16}"), re.compile(r"\w+_[0-9a-f]{40}")
 _FILE = re.compile(r".+\.nb[ic](\.tmp\.[0-9a-f]{16})?")  # the latter while it is written
+_CUDA = re.compile(r"\w+-[0-9a-f]{24}\.(cubin|ptx)")
 # Numba makes sure of its folder, then opens a file in it: a folder that was lately written to must not go in between.
 _QUIET_SECONDS = 600
 
@@ -54,6 +56,19 @@ def clear(folder):
         for path in (*_entries(folder.path, _NUMBAS, os.DirEntry.is_dir), folder.path):
             _remove_if_empty(path)
     return files, size
+
+
+def cuda_files(root):
+    """{path: bytes} of the compiled CUDA C in the folder `root`."""
+    return {path: _stat(path)[0] for path in _entries(root, _CUDA, os.DirEntry.is_file)}
+
+
+def clear_cuda(root):
+    """Remove them; (files, bytes) removed. A process that has loaded some keeps those."""
+    found = cuda_files(root)
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found), sum(found.values())
 
 
 def megabytes(size):

@@ -71,6 +71,22 @@ def test_info(root, run, tmp_path):
     assert [NOW, "2", "0.0", "MB", "current"] in lines and [OLD, "2", "0.0", "MB", "old"] in lines
 
 
+CUBIN, PTX = f"gemm-{'0a' * 12}.cubin", f"relu-{'b1' * 12}.ptx"
+
+
+def test_compiled_cuda_is_counted_and_cleared_and_nothing_beside_it(root, run, tmp_path):
+    cuda = tmp_path / "minicnn" / "cuda"
+    cuda.mkdir()
+    for name in (CUBIN, PTX, "tmpabc", "thesis.cubin"):
+        (cuda / name).write_bytes(b"c" * 5)
+    assert json.loads(run("cache", "info", "--json"))["cuda"] == {"folder": str(cuda), "files": 2, "bytes": 10}
+    assert "2 files, 0.0 MB" in run("cache", "info").splitlines()
+    assert run("cache", "clear", "--old").splitlines()[-1] == "removed 4 files, 0.0 MB"
+    assert (cuda / CUBIN).is_file()
+    assert run("cache", "clear").splitlines()[-1] == "removed 4 files, 0.0 MB"
+    assert files_below(cuda) == ["thesis.cubin", "tmpabc"]
+
+
 def test_clear_leaves_weights_and_the_current_folder(root, run, tmp_path):
     assert run("cache", "clear").splitlines()[-1] == "removed 6 files, 0.0 MB"
     assert files_below(tmp_path) == ["weights/tiny.safetensors"]
