@@ -10,8 +10,8 @@ from minicnn.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Linear, ReLU
 from minicnn.meta import Meta
 from minicnn.train.adversarial import Attack
 from minicnn.train.evaluate import evaluate
-from minicnn.train.finite import NotFiniteError
 from minicnn.train.fingerprint import fingerprint
+from minicnn.train.finite import NotFiniteError
 from minicnn.train.loader import Arrays, Loader
 from minicnn.train.optimisers import SGD, Adam, AdamW, Momentum, Nesterov, RMSProp
 from minicnn.train.schedules import Constant
