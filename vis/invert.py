@@ -44,7 +44,8 @@ import numpy as np
 
 from ..errors import UsageError
 from ..kernels.shapes import check_same
-from ..layers.checks import check_number, check_sizes
+from ..layers.checks import check_number
+from .counts import at_least_one
 from .image import contrast, deprocess
 from .pictures.tiles import grid
 from .progress import bar, kept_when_interrupted
@@ -82,7 +83,7 @@ def invert(
     start       for Python: the images to begin at instead of noise, as x
     """
     units = _units(net, unit, layers)
-    check_sizes(inversions=inversions, steps=steps)
+    at_least_one(inversions=inversions, steps=steps)
     for name, value in (("bound", bound), ("variation", variation or 1)):
         check_number(name, value, lambda v: v > 0, "a number above 0")
     check_number("rate", rate, lambda v: 0 < v < float("inf"), "a number above 0")

@@ -202,7 +202,7 @@ def test_interrupted_it_keeps_the_layers_so_far(x, monkeypatch):
         ({}, UsageError, "give what to invert as a unit or as layers, one of both"),
         ({"unit": "fc", "layers": "conv"}, UsageError, "one of both"),
         ({"layers": "conv fcc"}, UnknownNameError, "no node 'fcc'; did you mean fc"),
-        ({"unit": "fc", "steps": 0}, MinicnnError, "steps must be an int >= 1, not 0"),
+        ({"unit": "fc", "steps": 0}, UsageError, "steps is 0, expected 1 or more"),
         ({"unit": "fc", "rate": 0.0}, MinicnnError, "rate must be a number above 0"),
         ({"unit": "fc", "bound": 0.0}, MinicnnError, "bound must be a number above 0"),
         ({"unit": "fc", "variation": -1.0}, MinicnnError, "variation must be a number above 0"),
