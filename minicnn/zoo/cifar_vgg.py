@@ -6,13 +6,13 @@ from .cifar10_classes import CIFAR10
 
 # One tuple a block, a pool between two of them. A block widens before its pool, where VGG does after it: most of the
 # multiply-adds of the large maps then read few channels.
-_CIFAR = ((32, 64), (64, 128), (128, 192), (192,))
+_CIFAR = ((32, 64), (64, 128), (128, 192), (192, 192))
 _SHAPES = ((16,), (32, 32), (64, 64), (96,))
 _SHAPE_NAMES = ("arrow", "circle", "crescent", "cross", "flower", "heart", "ring", "square", "star", "triangle")
 
 
 def cifar_vgg(classes):
-    """32x32: seven convolutions, the last maps are 4x4."""
+    """32x32: eight convolutions, the last maps are 4x4."""
     return [*_blocks(_CIFAR), ("flatten", Flatten()), ("fc", Linear(192 * 4 * 4, classes)), ("prob", Softmax())]
 
 
@@ -63,7 +63,7 @@ ENTRIES = (
         nodes=cifar_vgg,
         # Of CIFAR-10's training pixels.
         preprocess=_input(32, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-        about="32x32, seven convolutions with batch norm, no shortcuts",
+        about="32x32, eight convolutions with batch norm, no shortcuts",
         classes=10,
         labels=CIFAR10,
         **_COMMON,

@@ -18,7 +18,7 @@ PARAMETERS = {
     "cifar_resnet32": 464_154,
     "cifar_resnet44": 658_586,
     "cifar_resnet56": 853_018,
-    "cifar_vgg": 862_634,
+    "cifar_vgg": 1_194_794,
     "densenet121": 7_978_856,
     "googlenet": 6_998_552,
     "googlenet_bn": 6_624_904,
