@@ -18,4 +18,4 @@ class BackendError(MinicnnError, RuntimeError):
 
 
 class OutOfMemoryError(BackendError, MemoryError):
-    """An array that a card's memory does not hold; says what was needed."""
+    """An array that the memory does not hold, a card's most often; says what was needed."""

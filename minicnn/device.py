@@ -30,7 +30,7 @@ def to_host(net, array):
 def in_halves(function, x):
     """function(x); where memory does not do, the card's say, one half of the batch after the other, once.
 
-    function  NumPy array (N, ...) to NumPy array (N, ...), for each image by itself
+    function  array (N, ...) to array (N, ...), for each image by itself
     """
     try:
         return function(x)

@@ -1,15 +1,16 @@
 """The network: named nodes in order, one tape forward, any rules backward."""
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import kernels
+from .device import computing, in_halves
 from .errors import MinicnnError, UnknownNameError
-from .kernels.errors import DTypeError, ShapeError
+from .kernels import current
+from .kernels.errors import DTypeError, OutOfMemoryError, ShapeError
 from .kernels.shapes import show
 from .layers import LogSoftmax, Softmax
 from .rules import resolve
@@ -101,16 +102,22 @@ class Net(StateMixin, TransformMixin):
         An error inside a layer names the node.
         """
         tape = Tape(self.input, x, once)
-        with self._on_backend():
+        with computing(self):
             for node, out, cache in self._steps(x, until, train, rng):
                 tape.append(Entry(node.name, node.layer, node.inputs, out.shape, None if once else out, cache))
         return out, tape
 
     def __call__(self, x, until=None):
-        """The output alone; nothing is kept for a backward walk."""
-        with self._on_backend():
-            for _node, output, _cache in self._steps(x, until):
-                out = output
+        """The output alone; nothing is kept for a backward walk.
+
+        Where memory, the card's say, does not do, one half of the images is computed after the other, once.
+        """
+        with computing(self):
+            return in_halves(lambda x: self._last(x, until), x)
+
+    def _last(self, x, until):
+        for _node, output, _cache in self._steps(x, until):
+            out = output
         return out
 
     def _steps(self, x, until, train=False, rng=None):
@@ -170,7 +177,7 @@ class Net(StateMixin, TransformMixin):
 
         # Gradients of outputs, each summed over its readers: reverse order reaches a node after all of them.
         waiting, grads = {start: dout}, {}
-        with self._on_backend():
+        with computing(self):
             for entry in tape.backward():
                 if entry.name not in waiting:
                     continue
@@ -183,7 +190,7 @@ class Net(StateMixin, TransformMixin):
                     rule = rule_of.get(entry.name, entry.layer.backward_input)
                     for name, dx in zip(entry.inputs, _apply(rule, d, entry, tape)):
                         if name in wanted:
-                            waiting[name] = kernels.current().add(waiting[name], dx) if name in waiting else dx
+                            waiting[name] = current().add(waiting[name], dx) if name in waiting else dx
         if wrt and wrt not in waiting:
             raise MinicnnError(f"{start!r} does not depend on {wrt!r}")
         return (waiting[wrt] if wrt else None), grads
@@ -232,9 +239,6 @@ class Net(StateMixin, TransformMixin):
     def __repr__(self):
         return f"<Net of {len(self.nodes)} nodes, {self.nodes[0].name} to {self.nodes[-1].name}>"
 
-    def _on_backend(self):
-        return kernels.use(self.backend) if self.backend else nullcontext()
-
 
 def _apply(rule, dout, entry, tape):
     """What a rule returns, one array an input, each checked: students write rules."""
@@ -265,3 +269,5 @@ def _naming(node):
     except MinicnnError as e:
         e.args = (f"{node}: {e}",)
         raise
+    except MemoryError as e:  # NumPy's, or of what CuPy computes by itself
+        raise OutOfMemoryError(f"{node}: {str(e) or 'memory does not do'}; a smaller batch needs less") from e

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from . import kernels
 from .convolutional import convolutional_nodes
+from .device import computing
 from .errors import UsageError
 from .kernels.errors import ShapeError
 from .kernels.shapes import check_same
@@ -71,7 +72,7 @@ class TransformMixin:
             if self.meta is None:
                 raise ShapeError("convolutional needs input_size (C, H, W): this net does not say which size it takes")
             input_size = self.meta.input_size
-        with self._on_backend():
+        with computing(self):
             return self._made_of(convolutional_nodes(self, input_size), self.meta)
 
     def fold_batchnorm(self):

@@ -15,7 +15,6 @@ import minicnn
 from minicnn import Net, kernels, layers
 from minicnn.cli.digits import draw_digit
 from minicnn.cli.main import main
-from minicnn.device import in_halves
 from minicnn.kernels import reference
 from minicnn.kernels.cuda.graph import Graph
 from minicnn.kernels.errors import OutOfMemoryError
@@ -224,10 +223,10 @@ def test_a_batch_that_does_not_fit_is_tried_in_halves_once(share, images, fits):
     pool.set_limit(size=used + int(share * (pool.peak - used)))
     try:
         if fits:
-            close(in_halves(scores, x), expected)
+            close(scores(x), expected)
         else:
             with pytest.raises(OutOfMemoryError, match="a smaller batch needs less"):
-                in_halves(scores, x[:images])
+                scores(x[:images])
     finally:
         pool.set_limit(size=0)
 

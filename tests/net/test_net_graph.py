@@ -7,7 +7,7 @@ import pytest
 
 from minicnn import Net, kernels
 from minicnn.errors import MinicnnError, UnknownNameError
-from minicnn.kernels.errors import DTypeError, ShapeError
+from minicnn.kernels.errors import DTypeError, OutOfMemoryError, ShapeError
 from minicnn.layers import Conv2d, LogSoftmax, ReLU, Softmax
 from minicnn.layers.base import Layer
 
@@ -253,3 +253,31 @@ def test_to_pins_a_copy_to_a_backend():
         pinned.forward(ONES)
         net.forward(ONES)
     assert used == ["numba", "numpy", "numba"]
+
+
+# Memory ----------------------------------------------------------------------------------------------------------
+
+
+class Roomy(Double):
+    """Has room for two images."""
+
+    def forward(self, x):
+        if len(x) > 2:
+            raise MemoryError("no room for eight numbers")
+        return super().forward(x)
+
+
+def test_what_memory_does_not_hold_is_computed_in_halves_once():
+    net = Net([("a", ReLU()), ("wide", Roomy())])
+    x = np.arange(12, dtype=np.float32).reshape(4, 3)
+    np.testing.assert_array_equal(net(x), 2 * x)
+    np.testing.assert_array_equal(net(x[:3]), 2 * x[:3])
+    assert net["wide"].layer.forwards == 4
+    with pytest.raises(OutOfMemoryError, match="wide: no room for eight numbers; a smaller batch needs less"):
+        net(np.concatenate([x, x[:1]]))
+
+
+def test_a_tape_is_of_the_whole_batch_or_none():
+    net = Net([("wide", Roomy())])
+    with pytest.raises(OutOfMemoryError, match="wide: no room"):
+        net.forward(np.ones((3, 1), np.float32))
