@@ -68,7 +68,7 @@ def test_shapes_on_fresh_shapes():
 
 @pytest.mark.data
 @pytest.mark.parametrize(
-    ("name", "count", "least"), [("mnist-lenet", 10_000, 0.992), ("cifar10", 2000, 0.87), ("cifar10-robust", 2000, 0.6)]
+    ("name", "count", "least"), [("mnist-lenet", 10_000, 0.992), ("cifar10", 2000, 0.87), ("cifar10-robust", 2000, 0.7)]
 )
 def test_accuracy_on_real_images(data_dir, name, count, least):
     assert evaluate(*_batches(name, data_dir, count)).accuracy >= least
@@ -80,4 +80,4 @@ def test_the_robust_net_is_robust_and_the_other_is_not(data_dir):
         evaluate(*_batches(name, data_dir, 200), Attack(eps=8, step=2, steps=20)).accuracy
         for name in ("cifar10", "cifar10-robust")
     ]
-    assert accuracy[0] < 0.05 and accuracy[1] > 0.28
+    assert accuracy[0] < 0.05 and accuracy[1] > 0.33
