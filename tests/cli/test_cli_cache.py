@@ -12,6 +12,8 @@ import pytest
 
 from minicnn.cli import compiled
 from minicnn.cli.main import main
+from minicnn.kernels import cache_folder
+from minicnn.kernels.cuda import compiler
 
 jit = importlib.import_module("minicnn.kernels.numba_cpu.jit")
 NOW, OLD, OLDER = "0123456789abcdef", "fedcba9876543210", "00000000000000aa"
@@ -26,6 +28,12 @@ def fill(folder, age=0.0):
     (inner / "relu._forward-30.py311.1.nbc").write_bytes(b"c" * 20)
     for path in (*inner.iterdir(), inner, folder):
         os.utime(path, (time.time() - age,) * 2)
+
+
+@pytest.fixture(autouse=True)
+def users_cuda_folder(monkeypatch):
+    """In a process that has tried CUDA C it is another."""
+    monkeypatch.setattr(compiler, "folder", lambda: cache_folder.root("cuda"))
 
 
 @pytest.fixture
