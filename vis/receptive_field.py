@@ -7,8 +7,10 @@
 The first is what the unit can see of any image and needs no numbers; the other two are what it does see of these
 images. A gradient passes one cell of a max-pool's window and no closed ReLU, so it may be smaller. Both are computed in
 float64, and what is below 1e-9 of an image's largest value is rounding, and 0. A row and a column at a time tell the
-field's border as exactly as single pixels would, in H + W passes. `fields.reach` has size and stride of the formula,
-`fields.field` the formula for images of any size, `crop_boxes` what lies past the border.
+field's border as exactly as single pixels would, in H + W passes at most: the rows above the formula's field, those
+below and the columns beside it are replaced together first, and one by one only where that moves the unit.
+`fields.reach` has size and stride of the formula, `fields.field` the formula for images of any size, `crop_boxes` what
+lies past the border.
 
 x     (N, C, H, W), preprocessed, any size that the net takes; without x, pictures of noise of the net's own size
 unit  a channel is looked at where it is strongest, in noise at its middle
@@ -61,10 +63,11 @@ def receptive_field(net, unit, x=None, images: int = 4, batch: int = 16, seed: i
     tape, dout = look(net, x, unit)
     slope = np.abs(walk(net, tape, dout, RULES["gradient"])).max(axis=1)
     dout = to_host(net, dout)
+    formula = np.stack([_formula(net, unit, d, x.shape[1:]) for d in dout])
     found = {
-        "formula": np.stack([_formula(net, unit, d, x.shape[1:]) for d in dout]),
+        "formula": formula,
         "gradient": np.stack([_without_rounding(s) for s in slope]),
-        "occlusion": _occlusion(net, unit, x, dout, batch, rng, progress),
+        "occlusion": _occlusion(net, unit, x, dout, formula, batch, rng, progress),
     }
     if is_noise:
         found = {name: maps.max(axis=0, keepdims=True) for name, maps in found.items()}
@@ -102,24 +105,49 @@ def _without_rounding(values):
     return np.where(values > 1e-9 * values.max(initial=0), values, 0)
 
 
-def _occlusion(net, unit, x, dout, batch, rng, progress):
+def _occlusion(net, unit, x, dout, formula, batch, rng, progress):
     N, _, H, W = x.shape
     noise = rng.normal(x.mean(), x.std() or 1.0, x.shape).astype(x.dtype)
     before = _run(net, x, unit)
     moved = np.zeros((N, H + W))
-    steps = [(n, first) for n in range(N) for first in range(0, H + W, batch)]
+
+    def moves(parts):
+        """How far each (image, its lines that are noise) moves the unit; lines are rows, then columns."""
+        occluded = x[[n for n, _ in parts]]
+        for image, (n, lines) in zip(occluded, parts):
+            rows, columns = lines[lines < H], lines[lines >= H] - H
+            image[:, rows] = noise[n][:, rows]
+            image[:, :, columns] = noise[n][:, :, columns]
+        some = [n for n, _ in parts]
+        change = np.where(dout[some] != 0, np.abs(_run(net, occluded, unit) - before[some]), 0)
+        return change.reshape(len(parts), -1).max(axis=1)
+
     with kept_when_interrupted("receptive_field"):
-        for step in bar(len(steps), "receptive_field", progress):
-            n, first = steps[step]
-            lines = range(first, min(first + batch, H + W))
-            occluded = np.repeat(x[n : n + 1], len(lines), axis=0)
-            for image, line in zip(occluded, lines):
-                at = (slice(None), line) if line < H else (slice(None), slice(None), line - H)
-                image[at] = noise[n][at]
-            change = np.abs(_run(net, occluded, unit) - before[n])
-            moved[n, lines] = np.where(dout[n] != 0, change, 0).reshape(len(lines), -1).max(axis=1)
+        beside = [(n, lines) for n in range(N) for lines in _beside(formula[n])]
+        singly = [(n, line) for n in range(N) for line in _inside(formula[n])]
+        for first in range(0, len(beside), batch):
+            for (n, lines), move in zip(beside[first : first + batch], moves(beside[first : first + batch])):
+                if move > 1e-9 * np.abs(before[n]).max():
+                    singly += [(n, line) for line in lines]
+        for step in bar(-(-len(singly) // batch), "receptive_field", progress):
+            some = singly[step * batch : (step + 1) * batch]
+            moved[tuple(zip(*some))] = moves([(n, np.array([line])) for n, line in some])
     moved = np.stack([_without_rounding(m) for m in moved])
     return np.minimum(moved[:, :H, None], moved[:, None, H:])
+
+
+def _inside(formula):
+    """The rows, then the columns (from H on) of the formula's field."""
+    (top, bottom), (left, right) = support(formula)
+    return [*range(top, bottom), *range(len(formula) + left, len(formula) + right)]
+
+
+def _beside(formula):
+    """The rows above it and those below, the columns to the left and to the right: where there are any."""
+    H, W = formula.shape
+    (top, bottom), (left, right) = support(formula)
+    ends = (0, top), (bottom, H), (H, H + left), (H + right, H + W)
+    return [np.arange(*both) for both in ends if both[0] < both[1]]
 
 
 def _run(net, x, unit):

@@ -306,21 +306,43 @@ def test_it_is_repeatable_and_leaves_the_image_alone():
     assert (seeds[0] != seeds[2]).any()
 
 
+def test_occlusion_sees_what_the_formula_does_not(monkeypatch):
+    module = vis.METHODS["receptive_field"]
+    expected = receptive_field(_net(), "both:6:4,5", images=4, batch=20)["occlusion"]
+
+    def too_small(net, unit, shape):
+        rows, columns = field(net, unit, shape)
+        rows[3:6], rows[15], columns[17] = False, False, False
+        return rows, columns
+
+    monkeypatch.setattr(module, "field", too_small)
+    result = receptive_field(_net(), "both:6:4,5", images=4, batch=20)
+    assert support(result["formula"][0]) == ((6, 15), (5, 17))
+    assert support(result["occlusion"][0]) == ((3, 16), (5, 18))
+    np.testing.assert_allclose(result["occlusion"], expected, rtol=1e-6)
+
+
+def test_what_lies_beside_the_field_takes_four_passes(monkeypatch):
+    passes, call = [], Net.__call__
+    monkeypatch.setattr(Net, "__call__", lambda self, x, **kw: passes.append(len(x)) or call(self, x, **kw))
+    receptive_field(_net(), "conv1:3:4,5", images=1, batch=100)
+    assert passes == [1, 4, 3 + 3]
+
+
 def test_interrupted_it_keeps_what_is_occluded(monkeypatch):
     net, runs = _net(), []
-    whole = receptive_field(_net(), "conv1:3:4,5", images=1, batch=5)["occlusion"]
+    whole = receptive_field(_net(), "conv1:3:4,5", images=1, batch=1)["occlusion"]
     call = Net.__call__
 
     def interrupted(self, *args, **kwargs):
         runs.append(1)
-        if len(runs) == 9:  # one before, five of rows, two of columns
+        if len(runs) == 11:  # one before, four beside the field, its three rows, two of its columns
             raise KeyboardInterrupt
         return call(self, *args, **kwargs)
 
     monkeypatch.setattr(Net, "__call__", interrupted)
     with pytest.warns(StoppedEarly, match="receptive_field: interrupted"):
-        result = receptive_field(net, "conv1:3:4,5", images=1, batch=5)
-    # 24 rows and the first 11 columns are done, of the field's columns 9 to 11 the first two.
+        result = receptive_field(net, "conv1:3:4,5", images=1, batch=1)
     assert support(result["occlusion"][0]) == ((7, 10), (9, 11))
     np.testing.assert_array_equal(result["occlusion"][0, :, :11], whole[0, :, :11])
     assert support(result["formula"][0]) == support(result["gradient"][0]) == ((7, 10), (9, 12))
