@@ -55,7 +55,7 @@ class Patches(NamedTuple):
     layer      the node's name
     channels   (U,) int64
     values     (U, K) of the net's dtype
-    again      (U, K), found by the new pass
+    again      (U, K), found by the new pass; NaN where Ctrl-C came before it
     pictures   (U, K) int64: the picture's number in `source`
     names      U lists of K names of pictures
     positions  (U, K, 2) int64: row and column in the channel; 0, 0 in a layer without positions

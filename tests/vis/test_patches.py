@@ -291,6 +291,24 @@ def test_stopped_and_resumed(folder, tmp_path, monkeypatch, error):
     assert [file.name for file in tmp_path.glob(".*")] == []
 
 
+def test_stopped_while_values_are_checked(folder, monkeypatch):
+    expected, values_at, seen = patches(_net(), folder, "both", top=3), scan._values_at, []
+
+    def stopped(*args):
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(1)
+        return values_at(*args)
+
+    monkeypatch.setattr(scan, "_values_at", stopped)
+    with pytest.warns(StoppedEarly, match="patches, again: interrupted"):
+        early = patches(_net(), folder, "both", top=3)
+    np.testing.assert_array_equal(early.values, expected.values)
+    checked = np.isin(expected.pictures, list(dict.fromkeys(expected.pictures.ravel()))[:2])
+    assert 0 < checked.sum() < checked.size
+    np.testing.assert_array_equal(early.again, np.where(checked, expected.again, np.nan))
+
+
 def test_stopped_before_anything_was_found(folder, monkeypatch):
     _counted(monkeypatch, stop_at=0)
     with pytest.warns(StoppedEarly), pytest.raises(KeyboardInterrupt):

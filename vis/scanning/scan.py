@@ -51,7 +51,8 @@ def scan(net, layer, channels, pictures, top, batch, state="", executor=None, se
 def again(net, layer, channels, pictures, top, executor=None, sent=None, progress=True):
     """(U, K): the values of a Top once more, each by a forward pass of its picture alone.
 
-    Raises MinicnnError, which names the picture, where one differs by more than 1e-3 of its channel's largest.
+    Ctrl-C leaves NaN where no pass was made. Raises MinicnnError, which names the picture, where one differs by more
+    than 1e-3 of its channel's largest.
     """
     wanted = {}
     for u, row in enumerate(top.pictures):
@@ -62,13 +63,15 @@ def again(net, layer, channels, pictures, top, executor=None, sent=None, progres
         (number, (*common, pictures[number : number + 1], [(channels[u], top.places[u, k]) for u, k in places]))
         for number, places in wanted.items()
     )
-    values, results = np.empty_like(top.values), as_completed(executor, _values_at, calls)
-    for _ in bar(len(wanted), "patches, again", progress):
-        number, found = next(results)
-        for (u, k), value in zip(wanted[number], found):
-            values[u, k] = value
+    values, passed = np.full_like(top.values, np.nan), np.zeros(top.values.shape, bool)
+    with kept_when_interrupted("patches, again"):
+        results = as_completed(executor, _values_at, calls)
+        for _ in bar(len(wanted), "patches, again", progress):
+            number, found = next(results)
+            for (u, k), value in zip(wanted[number], found):
+                values[u, k], passed[u, k] = value, True
     largest = np.abs(top.values).max(axis=1, keepdims=True)
-    for u, k in np.argwhere(~(np.abs(values - top.values) <= 1e-3 * largest)):
+    for u, k in np.argwhere(passed & ~(np.abs(values - top.values) <= 1e-3 * largest)):
         name = pictures.names[top.pictures[u, k]]
         raise MinicnnError(
             f"{name}: {layer}:{channels[u]} was {top.values[u, k]}, and is {values[u, k]} when run again"
