@@ -1,6 +1,11 @@
 """Patches: against one picture after the other, by any executor, in any order, stopped and resumed."""
 
+import pickle
 import random
+import signal
+import subprocess
+import sys
+import time
 import zipfile
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -183,19 +188,24 @@ def test_processes(folder):
     assert list(found.skipped) == [f"{folder[0]}/broken.png"]
 
 
-def test_a_dask_cluster_of_two_workers(folder, monkeypatch):
+def test_a_dask_cluster_of_two_workers(folder, monkeypatch, caplog):
+    """Two processes, as on two machines."""
     distributed = pytest.importorskip("distributed")
     scatter, sent = distributed.Client.scatter, []
     monkeypatch.setattr(distributed.Client, "scatter", lambda *args, **kw: sent.append(args[1]) or scatter(*args, **kw))
+    (folder[0] / "broken.png").write_bytes(b"no picture")
     expected = patches(_net(), folder, "both", top=5, batch=4)
-    options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with distributed.LocalCluster(**options) as cluster:
         with distributed.Client(cluster) as client:
             assert len(client.scheduler_info()["workers"]) == 2
             with client.get_executor() as executor:
                 _same(patches(_net(), folder, "both", top=5, batch=4, executor=executor), expected)
+        caplog.clear()
         _same(patches(_net(), folder, "both", top=5, batch=4, scheduler=cluster.scheduler_address), expected)
     assert [type(net) for net in sent] == [Net] * 2  # once for each scan, not for each batch
+    [said] = [record.getMessage() for record in caplog.records if record.name == "minicnn"]
+    assert "skipped: " in said and "broken.png" in said
 
 
 def test_workers_that_cannot_be(folder):
@@ -289,6 +299,40 @@ def test_stopped_and_resumed(folder, tmp_path, monkeypatch, error):
     _same(patches(_net(), folder, "both", **arguments), expected)
     assert seen == []
     assert [file.name for file in tmp_path.glob(".*")] == []
+
+
+_KILLED = """
+import pickle, sys, time
+from minicnn import kernels
+from minicnn.vis import patches
+from minicnn.vis.scanning import scan
+
+look_at = scan._look_at
+def slowly(*args):
+    time.sleep(0.1)
+    return look_at(*args)
+scan._look_at = slowly
+net, folder, state = pickle.load(sys.stdin.buffer)
+with kernels.use("numpy"):
+    patches(net, folder, "both", top=5, batch=1, state=state, progress=False)
+"""
+
+
+def test_killed_and_resumed(folder, tmp_path, monkeypatch):
+    """Another process by SIGKILL, somewhere after the first batch: nothing is cleaned up."""
+    state, arguments = tmp_path / "state.npz", {"top": 5, "batch": 1}
+    expected = patches(_net(), folder, "both", **arguments)
+    with subprocess.Popen([sys.executable, "-c", _KILLED], stdin=subprocess.PIPE) as process:
+        pickle.dump((_net(), folder, str(state)), process.stdin)
+        process.stdin.close()
+        while process.poll() is None and not state.exists():
+            time.sleep(0.02)
+        time.sleep(0.15)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    seen = _counted(monkeypatch)
+    _same(patches(_net(), folder, "both", state=str(state), **arguments), expected)
+    assert 0 < len(seen) < COUNT + 3 and seen == sorted(seen)
 
 
 def test_stopped_while_values_are_checked(folder, monkeypatch):

@@ -1,18 +1,21 @@
 """The strongest pictures of a layer's channels, looked for in any number of pictures by any number of workers."""
 
 import hashlib
+import logging
 from pathlib import Path
 
 import numpy as np
 
 from ... import kernels
-from ...errors import MinicnnError
+from ...errors import ImageError, MinicnnError
 from ..image import preprocess, require_meta
 from ..passes import on_device, to_host
 from ..progress import bar, kept_when_interrupted
 from .jobs import as_completed
 from .scan_state import ScanState
 from .top_k import merge, nothing, strongest
+
+log = logging.getLogger("minicnn")
 
 
 def scan(net, layer, channels, pictures, top, batch, state="", executor=None, sent=None, progress=True):
@@ -41,6 +44,9 @@ def scan(net, layer, channels, pictures, top, batch, state="", executor=None, se
         for _ in bar(len(open_batches), "patches", progress):
             number, (found, skipped) = next(results)
             state.add(number, merge(state.top, found, top), skipped)
+            # Said here: what a worker elsewhere logs, nobody sees.
+            for reason in skipped.values():
+                log.warning("skipped: %s", reason)
     if not state.done:
         raise KeyboardInterrupt
     if not state.top.values.size:
@@ -81,19 +87,23 @@ def again(net, layer, channels, pictures, top, executor=None, sent=None, progres
 
 def _look_at(net, backend, layer, channels, pictures, first, top):
     """One batch, wherever it is run: (Top, skipped)."""
-    pictures.damaged = "skip"
-    numbers, xs = [], []
-    for i, image in pictures.each():
+    numbers, xs, skipped = [], [], {}
+    for i, name in enumerate(pictures.names):
+        try:
+            image = pictures[i]
+        except ImageError as error:
+            skipped[name] = str(error)
+            continue
         numbers.append(first + i)
         xs.append(preprocess(image, net.meta))
     if not xs:
-        return nothing(len(channels), net.dtype), pictures.skipped
+        return nothing(len(channels), net.dtype), skipped
     out = _run(net, backend, layer, np.concatenate(xs))[:, channels]
     bad = np.argwhere(np.isnan(out))
     if len(bad):
         name = pictures.names[numbers[bad[0, 0]] - first]
         raise MinicnnError(f"{name}: {layer}:{channels[bad[0, 1]]} is NaN")
-    return strongest(out, numbers, top), pictures.skipped
+    return strongest(out, numbers, top), skipped
 
 
 def _values_at(net, backend, layer, pictures, places):
@@ -111,7 +121,7 @@ def _run(net, backend, layer, x):
 def _identity(net, channels, pictures, top, batch):
     """All that the result depends on, as ScanState compares it."""
     require_meta(net.meta)
-    weights, names = hashlib.sha256(repr(net.meta.to_strings()).encode()), hashlib.sha256()
+    weights, names = hashlib.sha256(repr(sorted(net.meta.to_strings().items())).encode()), hashlib.sha256()
     if net.meta.mean_image is not None:
         weights.update(net.meta.mean_image.values.tobytes())
     for node in net.nodes:
