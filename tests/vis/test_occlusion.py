@@ -254,6 +254,11 @@ def test_the_picture():
     assert [int(v) for v in picture[top + 4 * 48 : top + 4 * 48 + 4, 8 + 96, 0]] == [0, 255, 255, 0]
 
 
+@pytest.mark.parametrize(("value", "text"), [(0.99871, "99.87 %"), (0.99999, "99.99 %"), (1, "100.00 %"), (0, "0.00 %")])
+def test_the_ends_of_a_probability(value, text):
+    assert drawn._share(value) == text
+
+
 def test_of_many_classes_the_rest_share_a_colour():
     found = _maps([[0.9, 0.8], [0.1, 0.5]], np.arange(16).reshape(4, 4), [7])
     found = found._replace(stride=2)

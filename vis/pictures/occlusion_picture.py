@@ -19,11 +19,11 @@ def draw(result, net, x):
     tiles, labels = [], []
     for n in range(len(x)):
         seen = thumbnail(net, x[n : n + 1], _SIDE)
-        shown = [_photo(result, net, n, seen, x.shape[2:]), _heat(result.activation[n], result, x, seen.size, ".4g")]
+        shown = [_photo(result, net, n, seen, x.shape[2:]), _heat(result.activation[n], result, x, seen.size, _sum)]
         named = ["image", f"{result.layer}:{result.channels[n]}"]
         if result.probability is not None:
             name = class_name(net, result.classes[n])
-            shown.append(_heat(result.probability[n], result, x, seen.size, ".3f"))
+            shown.append(_heat(result.probability[n], result, x, seen.size, _share))
             shown.append(_classes(result, net, n, x, seen.size))
             named = [f"{name}: {percent(result.probability_before[n])}", named[1], f"probability: {name}", "likeliest"]
         tiles += shown
@@ -34,7 +34,7 @@ def draw(result, net, x):
 def _photo(result, net, n, seen, shape):
     """The image with the square where it mattered most."""
     of = result.activation if result.probability is None else result.probability
-    what, how = ("the sum", ".4g") if result.probability is None else ("the probability", ".3f")
+    what, how = ("the sum", _sum) if result.probability is None else ("the probability", _share)
     lines = [f"square {result.size}x{result.size}, stride {result.stride}"]
     if not np.isnan(of[n]).all():
         cell = np.unravel_index(np.nanargmin(of[n]), of[n].shape)
@@ -44,7 +44,7 @@ def _photo(result, net, n, seen, shape):
         pen = ImageDraw.Draw(seen)
         for inset, colour in ((0, "black"), (1, "white"), (2, "white"), (3, "black")):
             pen.rectangle([box[0] + inset, box[1] + inset, box[2] - 1 - inset, box[3] - 1 - inset], outline=colour)
-        lines += [f"where it is drawn, {what}", f"is lowest: {of[n][cell]:{how}}"]
+        lines += [f"where it is drawn, {what}", f"is lowest: {how(of[n][cell])}"]
     tile, pen = _with_room_below(seen)
     for k, line in enumerate(lines):
         pen.text((0, seen.height + 5 + k * _LINE), line, fill=_INK, font=load_font(15))
@@ -58,11 +58,20 @@ def _heat(values, result, x, size, how):
     tile, pen = _with_room_below(_enlarged(heat(values, low, high), result.stride, x.shape[2:], size))
     scale = Image.fromarray(heat(np.arange(size[0])[None], 0, size[0] - 1)).resize((size[0], 12))
     tile.paste(scale, (0, size[1] + 6))
-    ends = f"{low:{how}}", f"{high:{how}}"
+    ends = how(low), how(high)
     font = load_font(15)
     pen.text((0, size[1] + 22), ends[0], fill=_INK, font=font)
     pen.text((size[0] - font.getlength(ends[1]), size[1] + 22), ends[1], fill=_INK, font=font)
     return tile
+
+
+def _sum(value):
+    return f"{value:.4g}"
+
+
+def _share(value):
+    """With two decimals, rounded down: of a class that nothing shakes the lowest is near the highest."""
+    return f"{int(value * 1e4) / 100:.2f} %"
 
 
 def _classes(result, net, n, x, size):
