@@ -11,7 +11,7 @@ Raises UsageError for a unit with a position, MinicnnError where not one picture
 
 Only one batch of pictures is in memory at a time, beside the codes. Ctrl-C keeps those that there are.
 
-The picture: a row a picture, at most 64 of them, evenly chosen; a column a dimension, at most 400, those that vary
+The picture: a row a picture, at most 32 of them, evenly chosen; a column a dimension, at most 400, those that vary
 most. Black is zero and white the 99 % quantile; where the codes have values below zero, white is zero, blue below and
 red above. Rows are sorted so that groups stand together [1], columns by where among the rows they are strongest, so
 that what a group of pictures has in common is a bright block about the diagonal. To the right: how alike each two
@@ -39,7 +39,7 @@ from .progress import kept_when_interrupted
 from .scanning.code_stream import as_seen, code_unit, stream
 from .units import unit_title
 
-_MOST_ROWS, _MOST_COLUMNS, _HEIGHT, _WIDTH, _GAP = 64, 400, 1536, 800, 6
+_MOST_ROWS, _MOST_COLUMNS, _SIDE, _WIDTH, _GAP = 32, 400, 48, 800, 6
 
 
 class Codes(NamedTuple):
@@ -71,7 +71,6 @@ def codes(net, pictures: Pictures, unit=None, spatial: str = "flatten", batch: i
 def picture(result, net, x=None, unit=None):
     """The codes as an image, thumbnails to the left, how alike they are to the right."""
     shown = np.unique(np.linspace(0, len(result.codes) - 1, min(_MOST_ROWS, len(result.codes))).round().astype(int))
-    height = int(np.clip(_HEIGHT // len(shown), 24, 48))
     values = result.codes[shown].astype(np.float64)
     alike = cosines(values)
     rows = row_order(alike)
@@ -83,14 +82,14 @@ def picture(result, net, x=None, unit=None):
     values = values[:, column_order(values)]
     colours = signed if values.min() < 0 else absolute
     width = max(1, _WIDTH // values.shape[1])
-    sheet = Image.new("RGB", (height + values.shape[1] * width + len(shown) * height + 2 * _GAP, len(shown) * height))
+    sheet = Image.new("RGB", (_SIDE + values.shape[1] * width + len(shown) * _SIDE + 2 * _GAP, len(shown) * _SIDE))
     sheet.paste((255, 255, 255), (0, 0, *sheet.size))
     for row, number in enumerate(result.numbers[shown]):
-        sheet.paste(as_seen(net, result.pictures[number], height), (0, row * height))
-    parts = [(colours(values, limit_of(values, 0.99)), width), (alike, height)]
-    left = height + _GAP
+        sheet.paste(as_seen(net, result.pictures[number], _SIDE), (0, row * _SIDE))
+    parts = [(colours(values, limit_of(values, 0.99)), width), (alike, _SIDE)]
+    left = _SIDE + _GAP
     for part, cell in parts:
-        part = Image.fromarray(part).resize((part.shape[1] * cell, len(shown) * height), Image.Resampling.NEAREST)
+        part = Image.fromarray(part).resize((part.shape[1] * cell, len(shown) * _SIDE), Image.Resampling.NEAREST)
         sheet.paste(part, (left, 0))
         left += part.width + _GAP
     return grid([sheet], title=_title(result, net, unit, len(shown), values.shape[1]))

@@ -41,6 +41,7 @@ from .scanning.code_stream import as_seen, code_of, code_unit, read, stream, thu
 from .units import unit_title
 
 _SIDE = 144  # of a tile in pixels
+_LONGEST = 17  # letters of a name that fit beside a distance
 
 
 class Neighbours(NamedTuple):
@@ -140,5 +141,6 @@ def picture(result, net, x=None, unit=None):
 
 
 def _short(name):
-    """A file's own name without its ending."""
-    return PurePosixPath(name).stem
+    """A file's own name without its ending; of a long one the end, which tells more than its beginning."""
+    stem = PurePosixPath(name).stem
+    return stem if len(stem) <= _LONGEST else f"..{stem[2 - _LONGEST :]}"

@@ -188,6 +188,7 @@ def test_a_picture_of_any_number(count):
     result = result._replace(codes=np.random.default_rng(1).standard_normal((count, 500)), numbers=np.arange(count) % 4)
     picture = METHODS["codes"].picture(result, net)
     assert picture.mode == "RGB" and max(picture.size) < 2500
+    assert 0 <= picture.height - 48 * min(count, 32) < 40  # thumbnails that can be seen, and a title
 
 
 def test_pictures_of_any_size():

@@ -117,3 +117,15 @@ def test_the_picture_has_two_rows_a_query():
     picture = np.asarray(METHODS["neighbours"].picture(found, net))
     middles = picture[:, 4 + 72 :: 144 + 4, 0][:, :4].tolist()
     assert middles.count([250, 240, 180, 100]) == 2 * 144
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("photos/deep/cat.jpg", "cat"),
+        ("more.zip/x/n02105855_Shetland_sheepdog.JPEG", "..etland_sheepdog"),
+        ("a/abcdefghijklmnopq.png", "abcdefghijklmnopq"),
+    ],
+)
+def test_of_a_long_name_the_end_is_shown(name, shown):
+    assert METHODS["neighbours"]._short(name) == shown

@@ -254,7 +254,9 @@ def test_the_picture():
     assert [int(v) for v in picture[top + 4 * 48 : top + 4 * 48 + 4, 8 + 96, 0]] == [0, 255, 255, 0]
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.99871, "99.87 %"), (0.99999, "99.99 %"), (1, "100.00 %"), (0, "0.00 %")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.99871, "99.87 %"), (0.99999, "99.99 %"), (1, "100.00 %"), (0, "0.00 %")]
+)
 def test_the_ends_of_a_probability(value, text):
     assert drawn._share(value) == text
 

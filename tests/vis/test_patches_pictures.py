@@ -10,7 +10,7 @@ from minicnn.meta import Meta
 from minicnn.vis import deconvnet, guided_backprop, patches
 from minicnn.vis.image import deprocess, preprocess, read_image
 from minicnn.vis.pictures.colour import show_gradient
-from minicnn.vis.pictures.patch_styles import cut, rows
+from minicnn.vis.pictures.patch_styles import cut, rows, where_it_matters
 from minicnn.vis.units import Unit
 
 _META = Meta("none", (3, 20, 26), "BGR", 255.0, (100.0, 110.0, 120.0), (50.0, 50.0, 50.0), "crop", 26, ("cat", "dog"))
@@ -110,14 +110,39 @@ def test_what_the_pictures_are_made_of(pictures):
                 assert np.abs(tiles[k].astype(int) - expected).max() <= 1
 
 
-def test_a_field_larger_than_the_image_is_all_of_it(pictures):
+def test_of_a_field_larger_than_the_image_the_part_that_matters(pictures):
     net = _net(pad=1)
     larger = Net([*net.nodes[:5], ("wide", Conv2d(4, 1, 9, pad=4))], meta=_META).init(6)
-    result = patches(larger, pictures, "wide", top=2)
+    w = np.zeros((1, 4, 9, 9), np.float32)
+    w[:, :, 3:6, 3:6] = 0.5  # as wide a field as any, in which little counts
+    larger.load_state_dict({"wide.w": w}, strict=False)
+    result = patches(larger, pictures, "wide", top=3)
     assert (result.boxes[..., 2] - result.boxes[..., 0] == 4 + 2 * (2 + 8)).all()
     shown = next(rows(result, larger))
-    assert [patch.shape for patch in shown.patches] == [(20, 24, 3)] * 2
-    assert [box[::2] for box in shown.boxes] == [(0, 20)] * 2
+    sides = set()
+    for k, number in enumerate(result.pictures[0]):
+        x = preprocess(pictures[number], _META)
+        slope = np.abs(guided_backprop(larger, x, Unit("wide", 0, tuple(map(int, result.positions[0, k])))))[0].sum(
+            axis=0
+        )
+        top, left, bottom, right = shown.boxes[k]
+        assert 0 <= top < bottom <= 20 and 0 <= left < right <= 26 and bottom - top == right - left
+        sides.add(bottom - top)
+        for before, after in ((slope[:top], slope[bottom:]), (slope[:, :left], slope[:, right:])):
+            assert max(before.sum(), after.sum()) <= 0.011 * slope.sum()
+        np.testing.assert_array_equal(shown.patches[k], deprocess(x, _META)[0][top:bottom, left:right])
+        assert shown.guided[k].shape == shown.patches[k].shape == shown.deconvnet[k].shape
+    assert len(sides) == 1 and sides.pop() < 18
+
+
+def test_where_it_matters_by_hand():
+    dx = np.zeros((3, 2, 8, 12))
+    dx[0, 1, 2, 3:7] = [1, -2, 3, -4]  # four wide, one high
+    dx[1, 0, 7, 11] = -5  # in the corner
+    dx[2, 0, 4, 5] = 1
+    dx[2, 0, 0, 0] = 0.009  # too little to count
+    assert where_it_matters(dx) == [(0, 3, 4, 7), (4, 8, 8, 12), (2, 3, 6, 7)]
+    assert where_it_matters(0 * dx[:1]) == [(0, 0, 8, 12)]
 
 
 def test_three_styles(pictures):
