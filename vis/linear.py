@@ -18,8 +18,16 @@ out  a `Linear`: the example, and with a folder, or where the net itself is line
      each class that the classifier has right.
 Raises UsageError for photos and a net that is not linear; what `read_cifar10` and `UnitBox` raise.
 
-batch 128, momentum 0.9, rate 0.001 falling to 0, decay 0.1 on inputs from -2 to 2, 10 epochs: ours. So much decay makes
-templates in which something can be seen.
+batch 128, momentum 0.9, rate 0.001 falling to 0, decay 0.1 on inputs from -2 to 2, 10 epochs: ours. What the decay does,
+measured once on CIFAR-10 in JPEGs, with seed 0:
+
+    decay                                                    0       0.1     1
+    test images right                                        41.5 %  41.3 %  39.1 %
+    neighbouring pixels' difference in a template, squared,
+    over that of any two of its pixels                       0.19    0.13    0.05
+    r.m.s. levels to another class, the median               6.5     9.4     18.8
+
+The templates show the same things without it, under more noise.
 
 The picture: the example as a table; the templates, mid-grey being 0, each on its own scale; the images, mixed with
 every class in turn, and how far that moved the pixels, as a root mean square in levels of 256. What comes to lie beyond

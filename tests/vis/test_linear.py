@@ -149,6 +149,15 @@ def test_training_finds_the_classes():
     assert labels[chosen].tolist() == [0, 1, 2] and chosen[0] < 9
 
 
+def test_decay_holds_the_templates_down(monkeypatch):
+    sizes = []
+    for decay in (0.0, 5.0):
+        monkeypatch.setattr("minicnn.vis.nets.softmax_pixels.DECAY", decay)
+        net = train_softmax(*_stripes(300, 0), CLASSES, epochs=20, progress=False)
+        sizes.append(np.linalg.norm(net["fc"].layer.params["w"]))
+    assert sizes[1] < 0.9 * sizes[0]
+
+
 def test_first_right_by_hand():
     # The score of class k is pixel k: two of the images are wrong.
     net = _net(np.eye(3, 12), np.zeros(3))

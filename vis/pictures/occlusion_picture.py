@@ -22,10 +22,11 @@ def draw(result, net, x):
         shown = [_photo(result, net, n, seen, x.shape[2:]), _heat(result.activation[n], result, x, seen.size, _sum)]
         named = ["image", f"{result.layer}:{result.channels[n]}"]
         if result.probability is not None:
-            name = class_name(net, result.classes[n])
             shown.append(_heat(result.probability[n], result, x, seen.size, _share))
             shown.append(_classes(result, net, n, x, seen.size))
-            named = [f"{name}: {percent(result.probability_before[n])}", named[1], f"probability: {name}", "likeliest"]
+            # The number first: a long name is cut off at its end.
+            of_class = f"{percent(result.probability_before[n])} {class_name(net, result.classes[n])}"
+            named = [of_class, named[1], "probability of this class", "likeliest class"]
         tiles += shown
         labels += named
     return grid(_without_blank(tiles), labels, columns=len(tiles) // len(x), gap=8)
