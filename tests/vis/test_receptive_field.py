@@ -260,6 +260,20 @@ def test_three_ways_agree(unit, expected, backend):
     ].max() * ((bottom - top) * (right - left))
 
 
+@pytest.mark.parametrize("name", NETS)
+def test_three_ways_agree_on_odd_nets(name):
+    net, last = _positive(NETS[name]).to("numpy"), NETS[name][-1][0]
+    x = np.random.default_rng(4).uniform(0.1, 0.3, (40, C, H, W))
+    out = net(x[:1])
+    for position in [(0, 0), tuple(size // 2 for size in out.shape[2:])] if out.ndim == 4 else [None]:
+        result = receptive_field(net, Unit(last, out.shape[1] - 1, position), x, batch=200)
+        for axis in (1, 2):
+            seen = {way: maps.any(axis=(0, axis)).tolist() for way, maps in result.items()}
+            assert any(seen["formula"]) or position == (0, 0)  # which may read padding alone
+            assert seen["gradient"] == seen["formula"], (position, axis)
+            assert seen["occlusion"] == seen["formula"], (position, axis)
+
+
 def test_without_pooling_every_pixel_agrees():
     net = Net([("a", Conv2d(1, 3, 3, stride=2)), ("b", Conv2d(3, 2, 2, dilation=2, pad=1))], meta=_meta()).init(3)
     result = receptive_field(net, "b:1", images=2)
