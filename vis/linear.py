@@ -18,8 +18,8 @@ out  a `Linear`: the example, and with a folder, or where the net itself is line
      each class that the classifier has right.
 Raises UsageError for photos and a net that is not linear; what `read_cifar10` and `UnitBox` raise.
 
-batch 128, momentum 0.9, rate 0.001 falling to 0, decay 0.1 on inputs from -2 to 2, 10 epochs: ours. What the decay does,
-measured once on CIFAR-10 in JPEGs, with seed 0:
+batch 128, momentum 0.9, rate 0.001 falling to 0, decay 0.1 on inputs from -2 to 2, 10 epochs: ours. What the decay
+does, measured once on CIFAR-10 in JPEGs, with seed 0:
 
     decay                                                    0       0.1     1
     test images right                                        41.5 %  41.3 %  39.1 %

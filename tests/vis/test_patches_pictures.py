@@ -136,13 +136,13 @@ def test_of_a_field_larger_than_the_image_the_part_that_matters(pictures):
 
 
 def test_where_it_matters_by_hand():
-    dx = np.zeros((3, 2, 8, 12))
+    dx = np.zeros((4, 2, 8, 12))  # in the last nothing
     dx[0, 1, 2, 3:7] = [1, -2, 3, -4]  # four wide, one high
     dx[1, 0, 7, 11] = -5  # in the corner
     dx[2, 0, 4, 5] = 1
     dx[2, 0, 0, 0] = 0.009  # too little to count
-    assert where_it_matters(dx) == [(0, 3, 4, 7), (4, 8, 8, 12), (2, 3, 6, 7)]
-    assert where_it_matters(0 * dx[:1]) == [(0, 0, 8, 12)]
+    assert where_it_matters(dx) == [(0, 3, 4, 7), (4, 8, 8, 12), (2, 3, 6, 7), (0, 0, 8, 12)]
+    assert where_it_matters(dx[3:]) == [(0, 0, 8, 12)]
 
 
 def test_three_styles(pictures):

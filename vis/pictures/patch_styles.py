@@ -106,27 +106,25 @@ def where_it_matters(dx):
     """[(top, left, bottom, right)] of each image: squares of one size around the middle 98 % of |dx|, (N, C, H, W).
 
     By rows and by columns 1 % may lie before and 1 % behind the square, which is as large as the image needs that needs
-    the most; it is moved back into the image, and cut off where the image is narrower.
+    the most; it is moved back into the image, and cut off where the image is narrower. Where dx is 0, all of the image.
     """
     sizes = np.abs(dx.astype(np.float64)).sum(axis=1)
-    spans = [[_middle(size.sum(axis=axis)) for axis in (1, 0)] for size in sizes]
-    side = max(end - start for both in spans for start, end in both)
+    spans = [[_middle(size.sum(axis=axis)) for axis in (1, 0)] if size.any() else None for size in sizes]
+    side = max((end - start for both in spans if both for start, end in both), default=0)
     found = []
     for both in spans:
         ends = []
-        for (start, end), length in zip(both, sizes.shape[1:]):
+        for (start, end), length in zip(both or (), sizes.shape[1:]):
             first = min(max((start + end - side) // 2, 0), max(length - side, 0))
             ends.append((first, min(first + side, length)))
-        (top, bottom), (left, right) = ends
+        (top, bottom), (left, right) = ends or [(0, length) for length in sizes.shape[1:]]
         found.append((top, left, bottom, right))
     return found
 
 
 def _middle(sizes):
-    """(first, last + 1) of where the middle 98 % lie; all where there is nothing."""
+    """(first, last + 1) of where the middle 98 % lie."""
     total = np.cumsum(sizes)
-    if not total[-1] > 0:
-        return 0, len(sizes)
     first, last = np.searchsorted(total, (0.01 * total[-1], 0.99 * total[-1]))
     return int(first), int(last) + 1
 
