@@ -42,10 +42,11 @@ def picture(result, net, x=None, unit=None):
     unit = _convolution(net, unit)
     first = unit.channel or 0
     labels = [str(first + k) for k in range(len(result))]
+    square = {"columns": math.ceil(math.sqrt(len(result))), "title": str(unit), "least": 48}
     if net[unit.layer].inputs == (net.input,) and result.shape[1] == 3:
-        return grid([signed_rgb(w, channel_order(net)) for w in result], labels, title=str(unit), least=48)
+        return grid([signed_rgb(w, channel_order(net)) for w in result], labels, **square)
     if result.shape[1] == 1:
-        return grid([tile for w in result for tile in _greys(w)], labels, title=str(unit), least=48)
+        return grid([tile for w in result for tile in _greys(w)], labels, **square)
     F, C, KH, KW = result.shape
     columns = math.ceil(math.sqrt(C))
     factor = _factor(F * C, max(KH, KW))
