@@ -12,7 +12,8 @@ below and the columns beside it are replaced together first, and one by one only
 `fields.reach` has size and stride of the formula, `fields.field` the formula for images of any size, `crop_boxes` what
 lies past the border.
 
-x     (N, C, H, W), preprocessed, any size that the net takes; without x, pictures of noise of the net's own size
+x     (N, C, H, W), preprocessed, any size that the net takes; without x, noise of the net's own size, coarse and fine:
+      of eight times as many pictures those that the unit answers most, since at a closed gate there is nothing to see
 unit  a channel is looked at where it is strongest, in noise at its middle
 out   {"formula", "gradient", "occlusion"}, each (N, H, W); of noise (1, H, W), the largest values of all pictures
 Raises UsageError for noise where the net has no meta.
@@ -56,8 +57,7 @@ def receptive_field(net, unit, x=None, images: int = 4, batch: int = 16, seed: i
     at_least_one(images=images, batch=batch)
     unit, rng, is_noise = find_unit(net, unit), np.random.default_rng(seed), x is None
     if is_noise:
-        x = _noise(net, images, rng)
-        unit = _middle(net, unit, x.shape[1:])
+        x, unit = _noise(net, unit, images, batch, rng)
     # Fast convolutions compute some zeros as differences: in float64 these are far below what a border contributes.
     net, x = net.astype("float64"), np.asarray(x, np.float64)
     tape, dout = look(net, x, unit)
@@ -79,12 +79,21 @@ def support(values):
     return hull(values.any(axis=1)), hull(values.any(axis=0))
 
 
-def _noise(net, images, rng):
+def _noise(net, unit, images, batch, rng):
+    """(x, unit): of eight times as many pictures of noise those that the unit, at its middle, answers most."""
     if net.meta is None:
         raise UsageError("this net has no meta that says what its images are: give x")
     H, W = net.meta.input_size[1:]
-    pixels = rng.integers(0, 256, (images, H, W, 3), np.uint8)
-    return np.concatenate([preprocess_whole(one, net.meta, max(H, W)) for one in pixels]).astype(net.dtype)
+    unit, tried, values = _middle(net, unit, net.meta.input_size), [], []
+    for k in range(8 * images):
+        grain = 2 ** (k % 4)  # deep in a net, fine noise opens few gates
+        pixels = rng.integers(0, 256, (-(-H // grain), -(-W // grain), 3), np.uint8)
+        pixels = pixels.repeat(grain, axis=0).repeat(grain, axis=1)[:H, :W]
+        tried.append(preprocess_whole(pixels, net.meta, max(H, W)).astype(net.dtype))
+    for first in range(0, len(tried), batch):
+        out = _run(net, np.concatenate(tried[first : first + batch]), unit)
+        values += np.where(unit.seed(out) != 0, out, 0).reshape(len(out), -1).sum(axis=1).tolist()
+    return np.concatenate([tried[k] for k in np.argsort(values)[: -images - 1 : -1]]), unit
 
 
 def _middle(net, unit, shape):
@@ -183,7 +192,7 @@ def _widened(ends, size):
 
 def _outlined(pixels, borders):
     """The tile, enlarged, with the borders (colour, ((top, bottom), (left, right))); an empty one is left out."""
-    factor = max(1, _SIDE // max(pixels.shape[:2]))
+    factor = max(1, round(_SIDE / max(pixels.shape[:2])))
     image = Image.fromarray(pixels.repeat(factor, axis=0).repeat(factor, axis=1))
     draw = ImageDraw.Draw(image)
     for colour, ((top, bottom), (left, right)) in borders:

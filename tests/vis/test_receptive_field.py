@@ -301,6 +301,15 @@ def test_a_closed_gate_is_seen_by_the_formula_alone():
     assert result["formula"].sum() == 9 and not result["gradient"].any() and not result["occlusion"].any()
 
 
+def test_noise_that_opens_the_gate_is_looked_for():
+    # The mean of 81 grey pixels is 1/3; that of white noise differs from it by 1/14, and 1/4 is too far for four of them.
+    net = Net([("a", Conv2d(1, 1, 9)), ("r", ReLU())], meta=_meta())
+    net.load_state_dict({"a.w": np.full((1, 1, 9, 9), 1 / 81), "a.b": np.full(1, -1 / 3 - 1 / 4)})
+    result = receptive_field(net, "r:0", images=3)
+    assert support(result["gradient"][0]) == support(result["occlusion"][0]) == support(result["formula"][0])
+    assert result["formula"].sum() == 81
+
+
 def test_a_class_and_a_node():
     net = minicnn.build("lenet_relu", seed=0)
     assert receptive_field(net, 3, images=1)["formula"].all()
@@ -340,7 +349,7 @@ def test_what_lies_beside_the_field_takes_four_passes(monkeypatch):
     passes, call = [], Net.__call__
     monkeypatch.setattr(Net, "__call__", lambda self, x, **kw: passes.append(len(x)) or call(self, x, **kw))
     receptive_field(_net(), "conv1:3:4,5", images=1, batch=100)
-    assert passes == [1, 4, 3 + 3]
+    assert passes == [8, 1, 4, 3 + 3]  # the first to choose the noise
 
 
 def test_interrupted_it_keeps_what_is_occluded(monkeypatch):
@@ -350,7 +359,7 @@ def test_interrupted_it_keeps_what_is_occluded(monkeypatch):
 
     def interrupted(self, *args, **kwargs):
         runs.append(1)
-        if len(runs) == 11:  # one before, four beside the field, its three rows, two of its columns
+        if len(runs) == 19:  # eight to choose the noise, one before, four beside the field, three rows, two columns
             raise KeyboardInterrupt
         return call(self, *args, **kwargs)
 
