@@ -302,7 +302,7 @@ def test_a_closed_gate_is_seen_by_the_formula_alone():
 
 
 def test_noise_that_opens_the_gate_is_looked_for():
-    # The mean of 81 grey pixels is 1/3; that of white noise differs from it by 1/14, and 1/4 is too far for four of them.
+    # The mean of 81 grey pixels is about 1/3, in white noise 1/14 more or less: too little for the 1/4 that opens it.
     net = Net([("a", Conv2d(1, 1, 9)), ("r", ReLU())], meta=_meta())
     net.load_state_dict({"a.w": np.full((1, 1, 9, 9), 1 / 81), "a.b": np.full(1, -1 / 3 - 1 / 4)})
     result = receptive_field(net, "r:0", images=3)
