@@ -12,7 +12,7 @@ walk back under the rule `votes_between_bins`, since the true gradient is blind 
 
 x             (N, C, H, W), preprocessed; only its pixels count, by net.meta, the net itself is not run
 grey          (N, 1, H, W) float64: brightness from 0 to 1, Pillow's 0.299 R + 0.587 G + 0.114 B
-hog           (N, BH, BW, b, b, K) float64, as scikit-image's `hog` with feature_vector=False
+hog           (N, BH, BW, b, b, K) float64, as scikit-image's `hog` with feature_vector=False; cell: as given
 inverse,      (N, 1, H, W) as grey, not cut off at 0 and 1
 twin          the same; where another picture is given
 ..._error     (N,): |HOG - HOG0| / |HOG0|, not squared
@@ -39,10 +39,10 @@ examples:
   minicnn vis hog photo.jpg --other photo2.jpg --model googlenet --out pictures
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from ..errors import UsageError
 from .image import deprocess
@@ -50,7 +50,7 @@ from .inputs import Images
 from .invert import invert
 from .nets.hog_layers import OrientationBins, hog_net, votes_between_bins
 from .pictures.hog_glyphs import glyphs
-from .pictures.tiles import enlarge, grid
+from .pictures.tiles import grid
 
 _VARIATION, _RATE = 0.066, 0.05  # the paper's lambda_V of 50; HOG bears a high rate
 _TWINS_RATE = 0.0005
@@ -62,6 +62,7 @@ class Hog(NamedTuple):
 
     grey: Any
     hog: Any
+    cell: int
     inverse: Any = None
     inverse_error: Any = None
     other: Any = None
@@ -86,7 +87,7 @@ def hog(
         raise UsageError(f"steps is {steps}, expected 0 or more")
     grey = _grey(x, net.meta)
     machine = hog_net(grey.shape[2:], orientations, cell, block).astype("float64")
-    found = Hog(grey, _descriptor(machine, grey, block))
+    found = Hog(grey, _descriptor(machine, grey, block), cell)
     if not steps:
         return found
     options = {"steps": steps, "seed": seed, "progress": progress}
@@ -122,24 +123,34 @@ def picture(result, net, x=None, unit=None):
     """A row an image."""
     tiles, labels = [], []
     for n in range(len(result.grey)):
-        drawn = glyphs(result.hog[n])
-        least = min(drawn.shape[:2])
-        tiles += [_shown(result.grey[n], least), drawn]
+        tiles += [_shown(result, result.grey[n]), _drawn(result, result.hog[n])]
         labels += ["image", "its HOG"]
         if result.inverse is not None:
-            tiles.append(_shown(_stretched(result.inverse[n]), least))
+            tiles.append(_shown(result, _stretched(result.inverse[n])))
             labels.append(f"inverse of it, {100 * result.inverse_error[n]:.3g} % off")
         if result.twin is not None:
-            tiles += [_shown(result.other[n], least), _shown(_stretched(result.twin[n]), least)]
-            tiles.append(glyphs(result.twin_hog[n]))
+            tiles += [_shown(result, result.other[n]), _shown(result, _stretched(result.twin[n]))]
+            tiles.append(_drawn(result, result.twin_hog[n]))
             labels += ["another", f"its twin, {100 * result.twin_error[n]:.3g} % off", "the twin's HOG"]
     return grid(tiles, labels, columns=len(tiles) // len(result.grey), least=112)
 
 
-def _shown(grey, least):
-    """A grey image (1, H, W) as a PIL image, enlarged as far as its HOG is."""
-    levels = np.uint8(np.round(255 * np.clip(grey[0], 0, 1)))
-    return enlarge(Image.fromarray(levels).convert("RGB"), least)
+def _factor(result):
+    """How often a pixel is enlarged: a cell needs sixteen for its bars to be seen."""
+    return max(1, math.ceil(16 / result.cell))
+
+
+def _shown(result, grey):
+    """A grey image (1, H, W) as pixels."""
+    levels = np.uint8(np.round(255 * np.clip(grey[0], 0, 1))).repeat(_factor(result), 0).repeat(_factor(result), 1)
+    return np.repeat(levels[..., None], 3, axis=2)
+
+
+def _drawn(result, blocks):
+    """Its HOG, every bar where its cell is; black beyond the last cells."""
+    bars = glyphs(blocks, _factor(result) * result.cell)
+    beyond = [_factor(result) * size - drawn for size, drawn in zip(result.grey.shape[2:], bars.shape)]
+    return np.pad(bars, ((0, beyond[0]), (0, beyond[1]), (0, 0)))
 
 
 def _stretched(grey):

@@ -17,7 +17,7 @@ Six neighbours and five queries are those of the figure in [1], and so is the di
 memory at a time, beside the queries. Ctrl-C keeps the nearest of those that were looked at.
 
 The picture: two rows a query, as the net receives the pictures. First the query, then the nearest by pixels; below, the
-query again, then the nearest by code. Above each stands its distance, and its file.
+query again, then the nearest by code. Above each stands its file, and its distance.
 
 Caveat: near in a code is near to that layer of that net, and says nothing of why. A picture in which the net finds
 little has a short code and is near to many. Distances in pixels and in code have different units.
@@ -135,7 +135,7 @@ def picture(result, net, x=None, unit=None):
             labels.append(f"nearest by {space}:")
             for number, distance in zip(numbers, distances):
                 tiles.append(as_seen(net, result.pictures[number], _SIDE))
-                labels.append(f"{distance:.3g}  {_short(result.pictures.names[number])}")
+                labels.append(f"{_short(result.pictures.names[number])}: {distance:.3g}")
     columns = 1 + result.by_pixels.shape[1]
     return grid(tiles, labels, columns=columns, title=f"neighbours by {unit_title(net, code_unit(net, unit))}", gap=4)
 

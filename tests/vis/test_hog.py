@@ -213,4 +213,18 @@ def test_the_picture(found):
     alone = hog(Plain, x, steps=0)
     assert alone.inverse is None and alone.twin is None
     pictures = [METHODS["hog"].picture(one, Plain, x=x) for one in (result, alone)]
-    assert pictures[0].width > 2.5 * pictures[1].width > 500
+    assert pictures[0].width > 2.5 * pictures[1].width > 300
+
+
+def test_bars_lie_where_their_edges_are():
+    """28 x 26 pixels have 3 x 3 cells, and a rest to the right and below that belongs to none."""
+    image = np.zeros((28, 26))
+    image[:, 12:] = 255
+    result = hog(Plain, np.repeat(image[None, None], 3, axis=1), steps=0)
+    picture = np.asarray(METHODS["hog"].picture(result, Plain).convert("L"))
+    factor = 2 * 3  # a cell of 8 pixels has to have 16, the shorter side then 112 or more
+    height, width = 28 * factor, 26 * factor
+    shown, bars = (picture[-2 - height : -2, left : left + width] for left in (2, 2 + width + 2))
+    assert (shown[:, : 12 * factor] == 0).all() and (shown[:, 12 * factor :] == 255).all()
+    assert (bars[:, 8 * factor : 16 * factor].max(axis=1)[: 24 * factor] > 200).mean() > 0.8
+    assert bars[:, : 8 * factor].max() == 0 and bars[:, 16 * factor :].max() == 0 and bars[24 * factor :].max() == 0

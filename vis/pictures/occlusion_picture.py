@@ -25,7 +25,7 @@ def draw(result, net, x):
             shown.append(_heat(result.probability[n], result, x, seen.size, _share))
             shown.append(_classes(result, net, n, x, seen.size))
             # The number first: a long name is cut off at its end.
-            of_class = f"{percent(result.probability_before[n])} {class_name(net, result.classes[n])}"
+            of_class = f"{percent(result.probability_before[n])}: {class_name(net, result.classes[n])}"
             named = [of_class, named[1], "probability of this class", "likeliest class"]
         tiles += shown
         labels += named
