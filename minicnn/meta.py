@@ -60,7 +60,8 @@ class Meta:
 
     def to_strings(self):
         """All fields but the mean image as JSON texts, as the native form's header holds them: dict of str to str."""
-        return {name: json.dumps(getattr(self, name)) for name in _text_fields()}
+        # Sorted: the order of a set differs from process to process, and files and hashes are made of this.
+        return {name: json.dumps(getattr(self, name)) for name in sorted(_text_fields())}
 
     @classmethod
     def from_strings(cls, strings, file="metadata", mean_image=None):

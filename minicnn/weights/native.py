@@ -101,10 +101,21 @@ def save(path, net, half=False):
     end = _header_end(data)
     if end > _MOST_HEADER:
         raise MinicnnError(f"cannot write {path}: its description takes {end} bytes, at most {_MOST_HEADER} are read")
-    header = data[:end].replace(_content_field(_ZEROS), _content_field(hashlib.sha256(data).hexdigest()), 1)
+    header, values = _in_order(data[8:end]), memoryview(data)[end:]
+    digest = hashlib.sha256(header)
+    digest.update(values)
     with write_whole(path) as file:
-        file.write(header)
-        file.write(memoryview(data)[end:])
+        file.write(header.replace(_content_field(_ZEROS), _content_field(digest.hexdigest()), 1))
+        file.write(values)
+
+
+def _in_order(text):
+    """A header's length and its text with the metadata in order: the library's differs from one save to the next."""
+    header = json.loads(text)
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
 
 
 def content_is_whole(path):

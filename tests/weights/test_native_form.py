@@ -1,6 +1,8 @@
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -177,6 +179,16 @@ def test_the_recorded_hash_by_hand(net, tmp_path):
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     recorded = header["__metadata__"]["content"]
     assert hashlib.sha256(data.replace(recorded.encode(), b"0" * 64)).hexdigest() == recorded
+
+
+def test_one_net_is_one_file_wherever_it_is_saved(tmp_path):
+    script = "import sys, minicnn; minicnn.save(minicnn.load('mnist-lenet'), sys.argv[1])"
+    files = [tmp_path / f"{seed}.safetensors" for seed in range(3)]
+    for seed, file in enumerate(files):
+        environment = {**os.environ, "PYTHONHASHSEED": str(seed)}
+        subprocess.run([sys.executable, "-c", script, file], check=True, env=environment)
+    assert len({file.read_bytes() for file in files}) == 1
+    assert native.content_is_whole(files[0]) and native.read_meta(files[0]).architecture == "lenet_relu"
 
 
 def test_somebody_elses_file_records_no_hash(tmp_path):

@@ -121,7 +121,7 @@ def _run(net, backend, layer, x):
 def _identity(net, channels, pictures, top, batch):
     """All that the result depends on, as ScanState compares it."""
     require_meta(net.meta)
-    weights, names = hashlib.sha256(repr(sorted(net.meta.to_strings().items())).encode()), hashlib.sha256()
+    weights, names = hashlib.sha256(repr(net.meta.to_strings()).encode()), hashlib.sha256()
     if net.meta.mean_image is not None:
         weights.update(net.meta.mean_image.values.tobytes())
     for node in net.nodes:
