@@ -50,8 +50,9 @@ def test_few_steps_leave_a_larger_error_than_many(net, x):
 
 def test_the_table():
     document = {
-        "net": "alexnet", "date": "today", "class_model": {"cat": 0.99991, "dog": 1.0}, "dream": [[2.0, 3.0], [1.0, 4.0]],
-        "invert": {"conv2": [0.01, 0.03]}, "style": [50.0, 0.5], "integrated_gradients": [0.001, 0.004],
+        "net": "alexnet", "date": "today", "class_model": {"cat": 0.99991, "dog": 1.0},
+        "dream": [[2.0, 3.0], [1.0, 4.0]], "invert": {"conv2": [0.01, 0.03]},
+        "style": [50.0, 0.5], "integrated_gradients": [0.001, 0.004],
     }  # fmt: skip
     row = {"fooled": 3, "photos": 4, "mean_distortion_levels": 7.91}
     lines = reached.reached_table(document, {"attacks": {"fgsm": row}}).splitlines()
