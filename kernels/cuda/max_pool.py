@@ -20,7 +20,7 @@ from .launch import covering, kernel
 from .raw import Source
 from .reduce import WARP
 from .rungs import Ladder
-from .window import FOUR, PAIR, by_image, first_cell, inside, jumps, large, numbers, within_int
+from .window import FOUR, PAIR, by_image, first_reader, inside, jumps, large, numbers, within_int
 
 FORWARD, BACKWARD = Ladder("max_pool2d_forward"), Ladder("max_pool2d_backward")
 SOURCE = Source("max_pool")
@@ -181,11 +181,8 @@ def _backward_readers(dout, argmax, kernel, stride, pad, dilation, jump, back, d
     at = cuda.grid(1)
     if at < C * H * W:
         c, y, column = at // (H * W), at // W % H, at % W
-        down, right = y + pad[0], column + pad[2]
-        first_i = first_cell(down, kernel[0], stride[0], dilation[0], jump[0])
-        first_j = first_cell(right, kernel[1], stride[1], dilation[1], jump[1])
-        first_oy = (down - first_i * dilation[0]) // stride[0]
-        first_ox = (right - first_j * dilation[1]) // stride[1]
+        first_i, first_oy = first_reader(y + pad[0], kernel[0], stride[0], dilation[0], jump[0])
+        first_j, first_ox = first_reader(column + pad[2], kernel[1], stride[1], dilation[1], jump[1])
         for n in range(cuda.blockIdx.y, N, cuda.gridDim.y):
             total = dx.dtype.type(0)
             oy = first_oy

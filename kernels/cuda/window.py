@@ -56,9 +56,15 @@ def inside(start, step, size, count):
 
 
 @cuda.jit(device=True, inline="always")
-def first_cell(place, kernel, stride, dilation, jump):
-    """The first cell i of a window that can read `place`: stride divides place - i*dilation; kernel if none does."""
+def first_reader(place, kernel, stride, dilation, jump):
+    """(i, o): the first cell and its window that read a number `place` cells from the padding's edge.
+
+    The others are the cells i + jump and so on, each of a window `back` before the last (`jumps`). i is `kernel` where
+    there are none.
+    """
+    first = kernel
     for i in range(min(kernel, jump)):
         if (place - i * dilation) % stride == 0:
-            return i
-    return kernel
+            first = i
+            break
+    return first, (place - first * dilation) // stride
