@@ -25,6 +25,12 @@ def large(kernel, out):
     return kernel[0] * kernel[1] >= WARP and WARP * out.size // max(len(out), 1) < 2**31
 
 
+def halves(x, kernel, stride, pad, out):
+    """Whether windows are 2x2 cells side by side, none across x's edge, and rows of x allow 16 bytes at once."""
+    plain = (kernel, stride, pad) == ((2, 2), (2, 2), (0, 0, 0, 0))
+    return plain and x.shape[3] * x.itemsize % 16 == 0 and 2 * out.shape[2] <= x.shape[2]
+
+
 def within_int(*arrays):
     """Whether C's int counts the numbers of an image, of every array (N, ...)."""
     return all(a.size // max(len(a), 1) < 2**31 for a in arrays)

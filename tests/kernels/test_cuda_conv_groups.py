@@ -3,33 +3,14 @@
 import cuda_cases
 import numpy as np
 import pytest
-from tolerances import assert_close
+from cuda_conv_cases import FORWARD, INPUT, ONE, SAME, WEIGHT, arguments, check
 
 from minicnn.kernels import reference
 from minicnn.kernels.cuda import conv_groups, device, tiles
 from minicnn.kernels.cuda.rungs import LADDERS
-from minicnn.kernels.shapes import conv2d_output
 
-FORWARD, INPUT, WEIGHT = "conv2d_forward", "conv2d_backward_input", "conv2d_backward_weight"
 RUNGS = [pair for pair in cuda_cases.rungs(FORWARD, INPUT, WEIGHT) if "few_a_group" in pair[1]]
 IN_CUDA_C = [pair for pair in RUNGS if LADDERS[pair[0]].rungs[pair[1]].in_cuda_c]
-ONE, SAME = (1, 1), (1, 1, 1, 1)
-
-
-def arguments(operation, x_shape, w_shape, stride, pad, dilation, groups, dtype="float32", biased=True):
-    rng = np.random.default_rng(0)
-    out_shape = conv2d_output(x_shape, w_shape, stride, pad, dilation, groups)
-    x, w, dout, b = (rng.standard_normal(s).astype(dtype) for s in (x_shape, w_shape, out_shape, w_shape[:1]))
-    first = {FORWARD: (x, w, b if biased else None), INPUT: (dout, w, x_shape), WEIGHT: (dout, x, w_shape)}
-    return *first[operation], stride, pad, dilation, groups
-
-
-def check(operation, rung, *args):
-    got = cuda_cases.call(operation, *args, rung=rung)
-    assert_close(operation, got, getattr(reference, operation)(*args))
-    return got
-
-
 # x, w, stride, pad, dilation, groups
 CASES = {
     "depthwise": ((2, 5, 9, 8), (5, 1, 3, 3), ONE, SAME, ONE, 5),

@@ -83,8 +83,6 @@ extern "C" __global__ void max_pool_forward_warps(
     }
 }
 
-enum { HALF = LANES / 2 };
-
 struct alignas(HALF * sizeof(int)) Switches {
     int lane[HALF];
 };
