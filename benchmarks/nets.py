@@ -56,11 +56,15 @@ class Result(NamedTuple):
         return 2 * passes * self.macs / self.ms / 1e6
 
 
+def cases(names, batches):
+    """(work, net, batch) of all that is timed of these nets: both works at every batch size, CIFAR's net at its own."""
+    found = [(work, name, batch) for work in (GRADIENT, STEP) for name in names for batch in batches if name != CIFAR]
+    return found + [(STEP, CIFAR, CIFAR_BATCH)] * (CIFAR in names)
+
+
 def measure_all(names=ALL, batches=BATCHES):
     """The Result of both works for every net at every batch size; a bar on stderr, where that is a terminal."""
-    cases = [(work, name, batch) for work in (GRADIENT, STEP) for name in names for batch in batches if name != CIFAR]
-    cases += [(STEP, CIFAR, CIFAR_BATCH)] * (CIFAR in names)
-    return [measure(*case) for case in tqdm(cases, desc="nets", disable=None)]
+    return [measure(*case) for case in tqdm(cases(names, batches), desc="nets", disable=None)]
 
 
 def measure(work, name, batch, seconds=3.0):
