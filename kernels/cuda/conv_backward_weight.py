@@ -167,7 +167,7 @@ def _few(dout, x, stride, pad, dilation, groups, dw):
 
 @BACKWARD_WEIGHT.numba("few_a_group", pays=_few)
 def few_a_group(dout, x, stride, pad, dilation, groups, dw):
-    """4. For groups of few channels, whose tiles are empty: a block a weight, whose threads share the sum."""
+    """4. For groups of few channels, whose tiles are empty: a thread a weight and a part of its sum."""
     conv_groups.backward_weight(dout, x, stride, pad, dilation, groups, dw)
 
 
@@ -193,5 +193,5 @@ def vectors(dout, x, stride, pad, dilation, groups, dw):
 
 @BACKWARD_WEIGHT.cuda_c("few_a_group_in_c", fits=_within_int, pays=_few)
 def few_a_group_in_c(dout, x, stride, pad, dilation, groups, dw):
-    """6. Rung 4 in CUDA C: a block has all nine weights of a 3x3 window, and reads each cell once for them."""
+    """6. In CUDA C a block has all nine weights of a 3x3 window, whose sums its threads share: each cell read once."""
     conv_groups.backward_weight_in_c(dout, x, stride, pad, dilation, groups, dw)

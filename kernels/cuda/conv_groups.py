@@ -10,15 +10,16 @@ Howard et al., "MobileNets", arXiv:1704.04861, section 3.1; arrays and formulas 
 
 from numba import cuda, int64, types
 
-from .launch import kernel
+from .launch import covering, kernel
 from .raw import Source
-from .reduce import THREADS, WARPS, block_sum, one_block_each
+from .reduce import THREADS, one_block_each
 from .split import add_up, workspace
 from .tiles import SQUARE, Cut, in_parts, parts
 from .window import FOUR, PAIR, by_image, first_reader, jumps, numbers
 
 SOURCE = Source("conv_groups")
 ROWS = 4  # that a thread of depthwise_rows computes
+SHORTEST = 32  # numbers of a part of a weight's sum, for a thread; for a block a part has THREADS and more
 
 SIZES = types.UniTuple(int64, 14)  # window.numbers
 
@@ -44,10 +45,9 @@ def backward_input(dout, w, stride, pad, dilation, groups, dx):
 
 def backward_weight(dout, x, stride, pad, dilation, groups, dw):
     sizes = numbers(x.shape, dw.shape[2:], stride, pad, dilation, dout.shape[2:])
-    cells = dout.size // dout.shape[1]
-    partial = workspace(parts(dw.size, cells, THREADS), dw)
-    (count,), block = one_block_each(dw.size, -(-cells // len(partial)))
-    _backward_weight[(count, len(partial)), block](dout, x, sizes, len(dw) // groups, partial)
+    (blocks,), block = covering(dw.size)
+    partial = workspace(parts(blocks, dout.size // dout.shape[1], SHORTEST), dw)
+    _backward_weight[(blocks, len(partial)), block](dout, x, sizes, len(dw) // groups, partial)
     add_up(partial, dw)
 
 
@@ -102,22 +102,21 @@ def _backward_input(dout, w, stride, pad, dilation, jump, back, FG, dx):
 
 @kernel(lambda T: (T[:, :, :, ::1], T[:, :, :, ::1], SIZES, int64, T[:, :, :, :, ::1]))
 def _backward_weight(dout, x, sizes, FG, partial):
-    """A block a weight, blockIdx.x, and a part of the output's cells, blockIdx.y."""
-    scratch = cuda.shared.array(WARPS, partial.dtype)
-    count, _, CG, KH, KW = partial.shape
+    """blockIdx.y is the part of the output's cells."""
+    count, F, CG, KH, KW = partial.shape
     N, _, OH, OW = dout.shape
     H, W, SH, SW = sizes[2], sizes[3], sizes[6], sizes[7]
-    at, part, total = cuda.blockIdx.x, cuda.blockIdx.y, partial.dtype.type(0)
+    at, part, total = cuda.grid(1), cuda.blockIdx.y, partial.dtype.type(0)
+    if at >= F * CG * KH * KW:
+        return
     f, c, i, j = at // (CG * KH * KW), at // (KH * KW) % CG, at // KW % KH, at % KW
     channel, cells = f // FG * CG + c, N * OH * OW
-    for k in range(cells * part // count + cuda.threadIdx.x, cells * (part + 1) // count, cuda.blockDim.x):
+    for k in range(cells * part // count, cells * (part + 1) // count):
         n, oy, ox = k // (OH * OW), k // OW % OH, k % OW
         y, column = oy * SH - sizes[10] + i * sizes[8], ox * SW - sizes[11] + j * sizes[9]
         if 0 <= y < H and 0 <= column < W:
             total += dout[n, f, oy, ox] * x[n, channel, y, column]
-    total = block_sum(total, scratch)
-    if cuda.threadIdx.x == 0:
-        partial[part, f, c, i, j] = total
+    partial[part, f, c, i, j] = total
 
 
 # In CUDA C -------------------------------------------------------------------------------------------------------

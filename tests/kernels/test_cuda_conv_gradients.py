@@ -13,9 +13,14 @@ from minicnn.kernels.cuda import tiles
 OPERATIONS = (INPUT, WEIGHT)
 
 
-def each(cases, in_cuda_c=None):
-    """Decorates a test of (operation, rung, case): every rung that takes any window, with each of its cases."""
-    rungs = [pair for pair in cuda_cases.rungs(*OPERATIONS, in_cuda_c=in_cuda_c) if "winograd" not in pair[1]]
+# Those that take any window; those of them in CUDA C; and those of these that compute tiles.
+RUNGS = [pair for pair in cuda_cases.rungs(*OPERATIONS) if "winograd" not in pair[1]]
+IN_CUDA_C = [pair for pair in cuda_cases.rungs(*OPERATIONS, in_cuda_c=True) if pair in RUNGS]
+BY_TILES = [(operation, "vectors") for operation in OPERATIONS]
+
+
+def each(cases, rungs=RUNGS):
+    """Decorates a test of (operation, rung, case): every rung with each case of its operation."""
     found = [(operation, rung, case) for operation, rung in rungs for case in cases[operation]]
     return pytest.mark.parametrize(("operation", "rung", "case"), found)
 
@@ -71,7 +76,6 @@ OF_NOTHING = dict.fromkeys(
     (
         ((0, 3, 4, 4), (4, 3, 3, 3), ONE, NO_PAD, ONE, 1),
         ((2, 0, 4, 4), (4, 0, 3, 3), ONE, NO_PAD, ONE, 1),
-        ((2, 3, 4, 4), (0, 3, 3, 3), ONE, NO_PAD, ONE, 1),
     ),
 )
 
@@ -83,7 +87,7 @@ def test_several_tiles(operation, rung, case):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("large", [False, True])
-@each(MANY_TILES, in_cuda_c=True)
+@each(MANY_TILES, BY_TILES)
 def test_every_size_of_tile_in_cuda_c(operation, rung, case, large, dtype, monkeypatch):
     if large:
         monkeypatch.setattr(tiles, "BLOCKS", 1)
@@ -91,7 +95,7 @@ def test_every_size_of_tile_in_cuda_c(operation, rung, case, large, dtype, monke
     check(operation, rung, *arguments(operation, *case, dtype))
 
 
-@each({operation: [cases[0], cases[-3]] for operation, cases in MANY_TILES.items()}, in_cuda_c=True)
+@each({operation: [cases[0], cases[-3]] for operation, cases in MANY_TILES.items()}, BY_TILES)
 def test_two_runs_are_equal_to_the_bit(operation, rung, case):
     first, second = (cuda_cases.call(operation, *arguments(operation, *case), rung=rung) for _ in range(2))
     assert np.array_equal(first, second)
@@ -115,7 +119,12 @@ def test_of_nothing(operation, rung, case):
     check(operation, rung, *arguments(operation, *case))
 
 
-@each(dict.fromkeys(OPERATIONS, ((1, NO_PAD), (3, (1, 1, 1, 1)))), in_cuda_c=True)
+@each(dict.fromkeys(OPERATIONS, (((2, 3, 4, 4), (0, 3, 3, 3), ONE, NO_PAD, ONE, 1),)))
+def test_no_filters_have_no_gradient(operation, rung, case):
+    assert not cuda_cases.call(operation, *arguments(operation, *case), rung=rung).any()
+
+
+@each(dict.fromkeys(OPERATIONS, ((1, NO_PAD), (3, (1, 1, 1, 1)))), IN_CUDA_C)
 def test_arrays_that_begin_anywhere(operation, rung, case):
     side, pad = case
     first, second, *rest = arguments(operation, (2, 8, 6, 6), (8, 8, side, side), ONE, pad, ONE, 1)
