@@ -15,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .. import kernels
+from ..device import computing
 from ..errors import MinicnnError
 from ..layers import Dropout, Identity
 from ..layers.softmax_cross_entropy import softmax_cross_entropy_backward, softmax_cross_entropy_forward
@@ -111,8 +112,10 @@ def our_pass(work, net, x, dout):
 
     def training_step():
         scores, tape = net.forward(x, until=net.scores, train=True, once=True)
-        _, cache = softmax_cross_entropy_forward(scores, dout)
-        _, grads = net.backward(softmax_cross_entropy_backward(1.0, cache), tape, wrt=False)
+        with computing(net):
+            _, cache = softmax_cross_entropy_forward(scores, dout)
+            dscores = softmax_cross_entropy_backward(1.0, cache)
+        _, grads = net.backward(dscores, tape, wrt=False)
         return scores, np.concatenate([grads[key].reshape(-1) for key in sorted(grads)])
 
     return image_gradient if work == GRADIENT else training_step
