@@ -30,7 +30,7 @@ def operations(work):
     return WORKS.get(work) or tuple(operation for operation in rungs.LADDERS if operation not in named)
 
 
-def climb(operation, seconds=5.0):
+def climb(operation, seconds=2.0):
     """The Results of an operation's rungs, the lowest first, and of a library; raises MinicnnError if one is wrong.
 
     seconds     for all of them together, cold, and as long again warm

@@ -1,8 +1,9 @@
-"""The image gradient on a card, timed: kernel by kernel, and recorded as one CUDA graph; PyTorch computes the same.
+"""What nets are used for, timed on a card: the processor's table, and the image gradient as one CUDA graph, too.
 
-The scores and the gradient are compared with those of the processor before anything is timed. Times are those of a
+What is computed is compared with the processor before anything is timed, and so is PyTorch's. Times are those of a
 whole pass, with the starting of its kernels, which is most of it for a small net and a single image; PyTorch starts
-them one by one, too, in float32 proper, by the algorithms that cuDNN finds to be the fastest.
+them one by one, too, in float32 proper, by the algorithms that cuDNN finds to be the fastest. A training step is no
+graph: its loss is a number on the host.
 """
 
 from tqdm import tqdm
@@ -14,41 +15,45 @@ from .cuda_machine import has_torch, without_tf32
 from .cuda_timing import Clock
 from .timing import interleaved
 
-ALL, BATCHES = ("vgg16", "googlenet", "resnet50"), (1, 32)
+ALL, BATCHES = nets.ALL, (1, 32)
 GRAPH = f"{nets.GRADIENT}, CUDA graph"
 
 
 def measure_all(names=ALL, batches=BATCHES):
-    """The nets.Results of both ways for every net at every batch size; a bar on stderr, where that is a terminal."""
-    cases = [(name, batch) for name in names for batch in batches]
-    return [result for case in tqdm(cases, desc="nets", disable=None) for result in measure(*case)]
+    """The Results of every work and net at every batch size; a bar on stderr, where that is a terminal."""
+    cases = tqdm(nets.cases(names, batches), desc="nets", disable=None)
+    return [result for case in cases for result in measure(*case)]
 
 
-def measure(name, batch, seconds=3.0):
-    """The two Results of one net; raises MinicnnError if the card's or PyTorch's numbers differ from the processor's.
+def measure(work, name, batch, seconds=2.0):
+    """The nets.Results of one net, kernel by kernel and, of the image gradient, as a graph.
 
     Memory is what CuPy's and PyTorch's pools take of the card for a pass, beyond the weights; a graph keeps its own.
+    Raises MinicnnError if the card's or PyTorch's numbers differ from the processor's.
     """
     without_tf32()
     backend = kernels.get("cuda")
-    net, x, dout = nets.prepare(nets.GRADIENT, name, batch)
-    expected = nets.our_pass(nets.GRADIENT, net.to("numba"), x, dout)()
+    net, x, dout = nets.prepare(work, name, batch)
+    expected = nets.our_pass(work, net.to("numba"), x, dout)()
     there, image, seed = net.to("cuda"), backend.to_device(x), backend.to_device(dout)
-    ours = nets.our_pass(nets.GRADIENT, there, image, seed)
+    ours = nets.our_pass(work, there, image, seed)
     mb = _growth(backend.xp.get_default_memory_pool(), ours)
     nets.compare(name, tuple(map(backend.to_host, ours())), expected, "the processor's")
-    graph = Graph(lambda x: nets.our_pass(nets.GRADIENT, there, x, seed)(), image)
-    nets.compare(f"{name} as a graph", tuple(map(backend.to_host, graph(image))), expected, "the processor's")
-    passes, torch_mb = [ours, lambda: graph(image)], None
+    passes = {work: ours}
+    if work == nets.GRADIENT:
+        graph = Graph(lambda x: nets.our_pass(work, there, x, seed)(), image)
+        nets.compare(f"{name} as a graph", tuple(map(backend.to_host, graph(image))), expected, "the processor's")
+        passes[GRAPH] = lambda: graph(image)
+    torch_mb = None
     if has_torch():
-        theirs, torch_mb = _torch(net, x, dout)
-        nets.compare(f"{name} by PyTorch", [t.cpu().numpy() for t in theirs()], expected, "the processor's")
-        passes.append(theirs)
-    ms = [1e3 * t for t in interleaved(passes, seconds, once=Clock(backend.xp).whole)]
-    macs, torch_ms = net.summary(x.shape).macs, ms[2] if ms[2:] else None
+        passes[None], torch_mb = _torch(work, net, x, dout)
+        nets.compare(f"{name} by PyTorch", [t.cpu().numpy() for t in passes[None]()], expected, "the processor's")
+    times = interleaved(list(passes.values()), seconds, once=Clock(backend.xp).whole)
+    ms = {key: 1e3 * time for key, time in zip(passes, times)}
+    macs, torch_ms = net.summary(x.shape).macs, ms.pop(None, None)
     return [
-        nets.Result(nets.GRADIENT, name, batch, macs, ms[0], torch_ms, mb, torch_mb),
-        nets.Result(GRAPH, name, batch, macs, ms[1], torch_ms, None, torch_mb),
+        nets.Result(key, name, batch, macs, own, torch_ms, mb if key == work else None, torch_mb)
+        for key, own in ms.items()
     ]
 
 
@@ -61,7 +66,7 @@ def _growth(pool, run):
     return (pool.total_bytes() - before) / 1e6
 
 
-def _torch(net, x, dout):
+def _torch(work, net, x, dout):
     """(PyTorch's pass on the card, by how many MB its pool grows for one that is not the first)"""
     import torch
 
@@ -71,7 +76,7 @@ def _torch(net, x, dout):
     image, seed = torch.from_numpy(x).cuda(), torch.from_numpy(dout).cuda()
 
     def run():
-        return other.image_gradient(image, seed)
+        return other.image_gradient(image, seed) if work == nets.GRADIENT else other.training_step(image, seed)
 
     run()
     torch.cuda.empty_cache()

@@ -97,13 +97,14 @@ def ladder_table(ladder, document):
 
 
 def nets_table(document):
-    """Markdown: one row a net and batch size, kernel by kernel and as a graph."""
+    """Markdown: one row a work, net and batch size; of the image gradient one as a graph, too."""
     from . import cuda_nets, nets
 
     lines = [head("work", "net", "batch", "minicnn", "PyTorch", "ratio", "of peak", "memory", "PyTorch's")]
     if document is None:
-        works = [(w, n, b) for n in cuda_nets.ALL for b in cuda_nets.BATCHES for w in (nets.GRADIENT, cuda_nets.GRAPH)]
-        return "\n".join([*lines, *(line(*work, *[""] * 6) for work in works)]) + "\n"
+        for work, *case in nets.cases(cuda_nets.ALL, cuda_nets.BATCHES):
+            lines += [line(way, *case, *[""] * 6) for way in (work, cuda_nets.GRAPH)[: 1 + (work == nets.GRADIENT)]]
+        return "\n".join(lines) + "\n"
     for row in document["results"]:
         ms, theirs = row["ms"], row["torch_ms"]
         memory = [f"{row[key]:.0f} MB" if row[key] is not None else "-" for key in ("mb", "torch_mb")]

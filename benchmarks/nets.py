@@ -15,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .. import kernels
+from ..device import computing
 from ..errors import MinicnnError
 from ..layers import Dropout, Identity
 from ..layers.softmax_cross_entropy import softmax_cross_entropy_backward, softmax_cross_entropy_forward
@@ -56,11 +57,15 @@ class Result(NamedTuple):
         return 2 * passes * self.macs / self.ms / 1e6
 
 
+def cases(names, batches):
+    """(work, net, batch) of all that is timed of these nets: both works at every batch size, CIFAR's net at its own."""
+    found = [(work, name, batch) for work in (GRADIENT, STEP) for name in names for batch in batches if name != CIFAR]
+    return found + [(STEP, CIFAR, CIFAR_BATCH)] * (CIFAR in names)
+
+
 def measure_all(names=ALL, batches=BATCHES):
     """The Result of both works for every net at every batch size; a bar on stderr, where that is a terminal."""
-    cases = [(work, name, batch) for work in (GRADIENT, STEP) for name in names for batch in batches if name != CIFAR]
-    cases += [(STEP, CIFAR, CIFAR_BATCH)] * (CIFAR in names)
-    return [measure(*case) for case in tqdm(cases, desc="nets", disable=None)]
+    return [measure(*case) for case in tqdm(cases(names, batches), desc="nets", disable=None)]
 
 
 def measure(work, name, batch, seconds=3.0):
@@ -107,8 +112,10 @@ def our_pass(work, net, x, dout):
 
     def training_step():
         scores, tape = net.forward(x, until=net.scores, train=True, once=True)
-        _, cache = softmax_cross_entropy_forward(scores, dout)
-        _, grads = net.backward(softmax_cross_entropy_backward(1.0, cache), tape, wrt=False)
+        with computing(net):
+            _, cache = softmax_cross_entropy_forward(scores, dout)
+            dscores = softmax_cross_entropy_backward(1.0, cache)
+        _, grads = net.backward(dscores, tape, wrt=False)
         return scores, np.concatenate([grads[key].reshape(-1) for key in sorted(grads)])
 
     return image_gradient if work == GRADIENT else training_step

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import numpy as np
 
 from .kernels import current, get, name_of, use
+from .kernels.halves import in_halves
 
 
 def on_current(net):
@@ -27,16 +28,10 @@ def to_host(net, array):
     return get(net.backend).to_host(array) if net.backend else array
 
 
-def in_halves(function, x):
-    """function(x); where memory does not do, the card's say, one half of the batch after the other, once.
+def whole_or_halves(function, x):
+    """function(x), computed in halves (`in_halves`) where memory, the card's say, does not do.
 
     function  array (N, ...) to array (N, ...), for each image by itself
     """
-    try:
-        return function(x)
-    except MemoryError:  # kernels.errors.OutOfMemoryError, and CuPy's
-        if len(x) < 2:
-            raise
-    # Past the `except`: an error holds the arrays of the frames that it came through.
-    half = -(-len(x) // 2)
-    return np.concatenate([function(x[:half]), function(x[half:])])
+    parts = in_halves(function, x)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .device import computing, in_halves
+from .device import computing, whole_or_halves
 from .errors import MinicnnError, UnknownNameError
 from .kernels import current
 from .kernels.errors import DTypeError, OutOfMemoryError, ShapeError
@@ -113,7 +113,7 @@ class Net(StateMixin, TransformMixin):
         Where memory, the card's say, does not do, one half of the images is computed after the other, once.
         """
         with computing(self):
-            return in_halves(lambda x: self._last(x, until), x)
+            return whole_or_halves(lambda x: self._last(x, until), x)
 
     def _last(self, x, until):
         for _node, output, _cache in self._steps(x, until):

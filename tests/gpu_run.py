@@ -1,6 +1,8 @@
 """`make test-gpu`: every test on the card, each rung on 500 random cases; then the rungs under compute-sanitizer.
 
-    python tests/gpu_run.py
+    python tests/gpu_run.py                     everything; each part compiles Numba's rungs anew
+    python tests/gpu_run.py tests               the tests alone; PYTEST_ADDOPTS says which, "tests/kernels" say
+    python tests/gpu_run.py memcheck racecheck  these of the sanitizer's tools
 
 memcheck finds what is read or written outside of an array, racecheck what one thread writes and another reads without
 a barrier between, synccheck barriers that some threads skip, initcheck what is read and was never written.
@@ -14,34 +16,48 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-EXAMPLES, UNDER_SANITIZER = 500, 8
-TOOLS = ("memcheck", "racecheck", "synccheck", "initcheck")
+UNDER_SANITIZER = 8  # random cases a rung
+TESTS, TOOLS = "tests", ("memcheck", "racecheck", "synccheck", "initcheck")
 _FLAG = "--without-pool"
 
 
-def main():
+def main(asked):
     from minicnn import kernels
 
+    unknown = set(asked) - {TESTS, *TOOLS}
+    if unknown:
+        print(f"there is no {', '.join(sorted(unknown))}: there are {', '.join((TESTS, *TOOLS))}", file=sys.stderr)
+        return 2
     try:
         kernels.get("cuda")
     except kernels.BackendError as error:
         print(f"make test-gpu needs an NVIDIA card: {error}", file=sys.stderr)
         return 3
-    failed = [] if _run([sys.executable, "-m", "pytest", "-m", "not oracle"], EXAMPLES) else ["the tests"]
-    sanitizer = shutil.which("compute-sanitizer")
-    if sanitizer is None:
-        print("compute-sanitizer is not on the PATH (it comes with the CUDA toolkit): not run", file=sys.stderr)
-    for tool in TOOLS if sanitizer else ():
+    failed, left_out, wanted = [], [], asked or (TESTS, *TOOLS)
+    if TESTS in wanted and not _run([sys.executable, "-m", "pytest", "-m", "not oracle"]):
+        failed.append(TESTS)
+    sanitizer = _sanitizer()
+    for tool in (tool for tool in TOOLS if tool in wanted):
+        if sanitizer is None:
+            left_out.append(tool)
+            continue
         print(f"compute-sanitizer {tool}", flush=True)
         command = [sanitizer, "--tool", tool, "--error-exitcode", "1", sys.executable, __file__, _FLAG]
-        failed += [] if _run(command, UNDER_SANITIZER) else [tool]
-    print(f"failed: {', '.join(failed)}" if failed else "the card passes")
-    return bool(failed)
+        failed += [] if _run(command, MINICNN_TEST_EXAMPLES=str(UNDER_SANITIZER)) else [tool]
+    if left_out:
+        print(f"no compute-sanitizer here (it comes with the CUDA toolkit), so not run: {', '.join(left_out)}")
+    print(f"failed: {', '.join(failed)}" if failed else "what was run passes")
+    return bool(failed or (asked and left_out))
 
 
-def _run(command, examples):
-    environment = {**os.environ, "MINICNN_TEST_EXAMPLES": str(examples)}
-    return subprocess.run(command, cwd=HERE.parent, env=environment).returncode == 0
+def _sanitizer():
+    """Where compute-sanitizer is; the toolkit's folder is not always on the PATH."""
+    toolkit = os.environ.get("CUDA_HOME", "/usr/local/cuda")
+    return shutil.which("compute-sanitizer") or shutil.which("compute-sanitizer", path=f"{toolkit}/bin")
+
+
+def _run(command, **variables):
+    return subprocess.run(command, cwd=HERE.parent, env={**os.environ, **variables}).returncode == 0
 
 
 def rungs_without_pool():
@@ -54,4 +70,4 @@ def rungs_without_pool():
 
 
 if __name__ == "__main__":
-    sys.exit(rungs_without_pool() if _FLAG in sys.argv else main())
+    sys.exit(rungs_without_pool() if _FLAG in sys.argv else main(sys.argv[1:]))

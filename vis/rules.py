@@ -9,8 +9,9 @@ With x the ReLU's input, read forward, and dout the gradient that arrives from a
     relu_guided        x > 0 and dout > 0       Springenberg et al. [2]
     passed             everywhere               Bach et al. [3]: for relevance, not for gradients
 
-Gated with where, never multiplied: no -0.0 from a negative dout, no NaN from 0 * inf. The rules of relevance for layers
-with weights stand in lrp_rules.py, for those without in share_rules.py; composites.py puts them together for a net.
+All gates are the one kernel relu_backward(dout, x), dout where x > 0 and 0 elsewhere, and never a product: no -0.0 from
+a negative dout, no NaN from 0 * inf. The rules of relevance for layers with weights stand in lrp_rules.py, for those
+without in share_rules.py; composites.py puts them together for a net.
 
 [1] Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, section 2.1
 [2] Springenberg, Dosovitskiy, Brox & Riedmiller, Striving for Simplicity, ICLR workshop 2015, section 3.4
@@ -27,7 +28,7 @@ def relu_deconvnet(dout, cache):
 
     dout, dx  any shape, the same
     """
-    return current().xp.where(dout > 0, dout, 0)
+    return current().relu_backward(dout, dout)
 
 
 def relu_guided(dout, cache):
@@ -35,7 +36,7 @@ def relu_guided(dout, cache):
 
     dout, dx  any shape, that of cache.out, which is positive exactly where x is
     """
-    return current().xp.where((dout > 0) & (cache.out > 0), dout, 0)
+    return current().relu_backward(relu_deconvnet(dout, cache), cache.out)
 
 
 def passed(dout, cache):

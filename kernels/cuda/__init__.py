@@ -1,7 +1,7 @@
 """The kernels on NVIDIA's cards: in Python, compiled by Numba, and in CUDA C, compiled through CuPy.
 
-relu.py add.py matmul.py conv_forward.py winograd.py conv_backward_input.py conv_backward_weight.py max_pool.py
-avg_pool.py lrn.py batch_norm.py softmax.py concat.py im2col.py col2im.py
+relu.py add.py matmul.py conv_forward.py winograd.py conv_groups.py conv_backward_input.py conv_backward_weight.py
+max_pool.py avg_pool.py lrn.py batch_norm.py softmax.py concat.py im2col.py col2im.py
                      one operation a file: its rungs in reading order, and the function of `contract.py`
 source/              the same operations' best rungs in CUDA C
 tiles.py split.py reduce.py window.py planes.py batch_norm_sums.py conv_phases.py conv_phase_tiles.py

@@ -19,7 +19,7 @@ from .launch import covering, kernel
 from .raw import Source
 from .reduce import WARP, warp_sum
 from .rungs import Ladder
-from .window import FOUR, PAIR, by_image, inside, large, within_int
+from .window import FOUR, PAIR, by_image, halves, inside, large, within_int
 
 FORWARD, BACKWARD = Ladder("avg_pool2d_forward"), Ladder("avg_pool2d_backward")
 SOURCE = Source("avg_pool")
@@ -81,10 +81,14 @@ def forward_warps(x, kernel, stride, pad, count_include_pad, out):
         forward_cut(x, kernel, stride, pad, count_include_pad, out)
 
 
-@FORWARD.cuda_c("small_numbers", fits=lambda x, *rest: within_int(x, rest[-1]))
-def forward_small_numbers(x, kernel, stride, pad, count_include_pad, out):
-    """4. In CUDA C, places of 32 bits; 16 bytes at once do not pay: windows begin anywhere, neighbours' loads join."""
+@FORWARD.cuda_c("halves", fits=lambda x, *rest: within_int(x, rest[-1]))
+def forward_halves(x, kernel, stride, pad, count_include_pad, out):
+    """4. In CUDA C, places of 32 bits; 2x2 cells side by side by 16 bytes a row; other windows begin anywhere."""
     N, C, OH, OW = out.shape
+    if halves(x, kernel, stride, pad, out):
+        geometry = by_image(C * OH * (x.shape[3] * x.itemsize // 16), N)
+        SOURCE(x.dtype).avg_pool_forward_halves[geometry](x, N, *x.shape[1:], OH, out)
+        return
     arguments = x, *_numbers(x.shape, kernel, stride, pad, (OH, OW)), count_include_pad, out
     if large(kernel, out):
         SOURCE(x.dtype).avg_pool_forward_warps[by_image(C * OH * OW * WARP, N)](*arguments)
@@ -163,10 +167,14 @@ def backward_readers(dout, kernel, stride, pad, count_include_pad, dx):
     _backward_readers[by_image(C * H * W, N)](dout, kernel, stride, pad, count_include_pad, dx)
 
 
-@BACKWARD.cuda_c("small_numbers", fits=lambda dout, *rest: within_int(dout, rest[-1]))
-def backward_small_numbers(dout, kernel, stride, pad, count_include_pad, dx):
-    """3. In CUDA C, places of 32 bits."""
+@BACKWARD.cuda_c("halves", fits=lambda dout, *rest: within_int(dout, rest[-1]))
+def backward_halves(dout, kernel, stride, pad, count_include_pad, dx):
+    """3. In CUDA C, places of 32 bits; 2x2 cells side by side are read once and fill 16 bytes of each of two rows."""
     (N, C, H, W), hw = dx.shape, dout.shape[2:]
+    if halves(dx, kernel, stride, pad, dout) and 2 * hw[0] == H:
+        geometry = by_image(C * hw[0] * (W * dx.itemsize // 16), N)
+        SOURCE(dx.dtype).avg_pool_backward_halves[geometry](dout, N, C, hw[0], W, dx)
+        return
     arguments = dout, *_numbers(dx.shape, kernel, stride, pad, hw), count_include_pad, dx
     SOURCE(dx.dtype).avg_pool_backward[by_image(C * H * W, N)](*arguments)
 

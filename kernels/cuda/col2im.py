@@ -16,7 +16,7 @@ from .device import contiguous, empty
 from .launch import covering, kernel
 from .raw import Source
 from .rungs import Ladder
-from .window import FOUR, PAIR, by_image, first_cell, jumps, numbers, within_int
+from .window import FOUR, PAIR, by_image, first_reader, jumps, numbers, within_int
 
 COL2IM = Ladder("col2im")
 SOURCE = Source("col2im")
@@ -77,11 +77,8 @@ def _readers(cols, stride, pad, dilation, jump, back, out):
     at = cuda.grid(1)
     if at < C * H * W:
         c, y, column = at // (H * W), at // W % H, at % W
-        down, right = y + pad[0], column + pad[2]
-        first_i = first_cell(down, KH, stride[0], dilation[0], jump[0])
-        first_j = first_cell(right, KW, stride[1], dilation[1], jump[1])
-        first_oy = (down - first_i * dilation[0]) // stride[0]
-        first_ox = (right - first_j * dilation[1]) // stride[1]
+        first_i, first_oy = first_reader(y + pad[0], KH, stride[0], dilation[0], jump[0])
+        first_j, first_ox = first_reader(column + pad[2], KW, stride[1], dilation[1], jump[1])
         for n in range(cuda.blockIdx.y, N, cuda.gridDim.y):
             total = out.dtype.type(0)
             oy = first_oy

@@ -14,14 +14,14 @@ rungs change is how many multiplications a number does that came from memory.
 from numba import cuda, int64
 
 from ..shapes import check_dout, conv2d_output
-from . import winograd
+from . import conv_groups, winograd
 from .conv_phase_tiles import FEW, phases_in_c, pixels_in_c
 from .conv_phases import phases
 from .device import contiguous, empty
 from .launch import covering, kernel
 from .rungs import Ladder
-from .split import add_up, integers, parts, workspace
-from .tiles import DEPTH, SHARE, SPAN, SQUARE, THREADS, TILE, WIDTH, add_products, clear
+from .split import add_up, integers, workspace
+from .tiles import DEPTH, SHARE, SPAN, SQUARE, THREADS, TILE, WIDTH, add_products, clear, parts
 from .window import channels_within_int, within_int
 
 BACKWARD_INPUT = Ladder("conv2d_backward_input")
@@ -119,8 +119,8 @@ def register_tiles(dout, w, stride, pad, dilation, groups, dx):
     """3. 8x8 sums a thread in registers, no tap that a stride passes over, and long sums shared among blocks."""
     CG, found = w.shape[1], phases(dx.shape[2:], w.shape[2:], stride, pad, dilation)
     grids = [(-(-dx.shape[0] * rows.count * columns.count // TILE), -(-CG // TILE)) for rows, columns in found]
-    steps = max(-(-rows.taps * columns.taps * (w.shape[0] // groups) // DEPTH) for rows, columns in found)
-    partial = workspace(parts(sum(x * y for x, y in grids) * groups, steps), dx)
+    depth = max(rows.taps * columns.taps for rows, columns in found) * (w.shape[0] // groups)
+    partial = workspace(parts(sum(x * y for x, y in grids) * groups, depth), dx)
     for grid, (rows, columns) in zip(grids, found):
         _register_tiles[(*grid, groups * len(partial)), (THREADS,)](
             dout, w, tuple(rows), tuple(columns), groups, partial
@@ -196,12 +196,25 @@ def by_winograd(dout, w, stride, pad, dilation, groups, dx):
     winograd.convolve(dout, w, None, _turned(pad), True, dx)
 
 
+# 5. Few channels a group -----------------------------------------------------------------------------------------
+
+
+def _few(dout, w, stride, pad, dilation, groups, dx):
+    return conv_groups.pays(w, groups)
+
+
+@BACKWARD_INPUT.numba("few_a_group", pays=_few)
+def few_a_group(dout, w, stride, pad, dilation, groups, dx):
+    """5. For groups of few channels, whose tiles are empty: from one cell that read a pixel straight to the next."""
+    conv_groups.backward_input(dout, w, stride, pad, dilation, groups, dx)
+
+
 # In CUDA C -------------------------------------------------------------------------------------------------------
 
 
 @BACKWARD_INPUT.cuda_c("vectors", fits=_within_int)
 def vectors(dout, w, stride, pad, dilation, groups, dx):
-    """5. Rung 3 in CUDA C: 128 x 128 sums a block, 16 bytes a read, the next loads under way while it multiplies."""
+    """6. Rung 3 in CUDA C: 128 x 128 sums a block, 16 bytes a read, the next loads under way while it multiplies."""
     if w.shape[2:] == stride == (1, 1) and not any(pad):
         pixels_in_c(dout, w, groups, dx)
     else:
@@ -210,5 +223,11 @@ def vectors(dout, w, stride, pad, dilation, groups, dx):
 
 @BACKWARD_INPUT.cuda_c("winograd_vectors", fits=_winograd_can, pays=_winograd_pays)
 def by_winograd_vectors(dout, w, stride, pad, dilation, groups, dx):
-    """6. Rung 4 in CUDA C: products by its tiles, transforms that load and store 16 bytes at a time."""
+    """7. Rung 4 in CUDA C: products by its tiles, transforms that load and store 16 bytes at a time."""
     winograd.convolve_in_c(dout, w, None, _turned(pad), True, dx)
+
+
+@BACKWARD_INPUT.cuda_c("few_a_group_vectors", fits=_within_int, pays=_few)
+def few_a_group_vectors(dout, w, stride, pad, dilation, groups, dx):
+    """8. Rung 5 in CUDA C: of depthwise 3x3 windows 16 bytes of four rows a thread, each row loaded once for three."""
+    conv_groups.backward_input_in_c(dout, w, stride, pad, dilation, groups, dx)

@@ -14,12 +14,13 @@ of them: a rung that gives each sum to one block leaves most of a card idle.
 from numba import cuda, int64
 
 from ..shapes import check_dout, conv2d_output
+from . import conv_groups
 from .device import contiguous, empty
 from .launch import covering, kernel
 from .raw import Source
 from .rungs import Ladder
-from .split import add_up, integers, parts, workspace
-from .tiles import DEPTH, LINE, SHARE, SPAN, SQUARE, THREADS, TILE, WIDTH, add_products, clear, cut, in_parts
+from .split import add_up, integers, workspace
+from .tiles import DEPTH, LINE, SHARE, SPAN, SQUARE, THREADS, TILE, WIDTH, add_products, clear, cut, in_parts, parts
 from .window import channels_within_int, within_int
 
 BACKWARD_WEIGHT = Ladder("conv2d_backward_weight")
@@ -110,8 +111,7 @@ def _tiled(dout, x, stride, pad, dilation, groups, dw):
 def register_tiles(dout, x, stride, pad, dilation, groups, dw):
     """3. 8x8 sums a thread in registers, and each sum shared among blocks, whose parts one more kernel adds."""
     grid = (-(-dw[0].size // TILE), -(-dw.shape[0] // groups // TILE))
-    steps = -(-dout.size // dout.shape[1] // DEPTH)
-    partial = workspace(parts(grid[0] * grid[1] * groups, steps), dw)
+    partial = workspace(parts(grid[0] * grid[1] * groups, dout.size // dout.shape[1]), dw)
     geometry = (*stride, pad[0], pad[2], *dilation)
     _register_tiles[(*grid, groups * len(partial)), (THREADS,)](dout, x, geometry, groups, partial)
     add_up(partial, dw)
@@ -158,7 +158,20 @@ def _register_tiles(dout, x, geometry, groups, partial):
                 partial[part, group * FG + f, c, i, j] = sums[a, b]
 
 
-# 4. CUDA C -------------------------------------------------------------------------------------------------------
+# 4. Few channels a group -----------------------------------------------------------------------------------------
+
+
+def _few(dout, x, stride, pad, dilation, groups, dw):
+    return conv_groups.pays(dw, groups)
+
+
+@BACKWARD_WEIGHT.numba("few_a_group", pays=_few)
+def few_a_group(dout, x, stride, pad, dilation, groups, dw):
+    """4. For groups of few channels, whose tiles are empty: a thread a weight and a part of its sum."""
+    conv_groups.backward_weight(dout, x, stride, pad, dilation, groups, dw)
+
+
+# 5. CUDA C -------------------------------------------------------------------------------------------------------
 
 
 def _within_int(dout, x, stride, pad, dilation, groups, dw):
@@ -167,7 +180,7 @@ def _within_int(dout, x, stride, pad, dilation, groups, dw):
 
 @BACKWARD_WEIGHT.cuda_c("vectors", fits=_within_int)
 def vectors(dout, x, stride, pad, dilation, groups, dw):
-    """4. In CUDA C: 128 x 128 sums a block, 16 bytes a read, the next loads under way while it multiplies."""
+    """5. In CUDA C: 128 x 128 sums a block, 16 bytes a read, the next loads under way while it multiplies."""
     (N, _, OH, OW), (F, CG, KH, KW), (H, W) = dout.shape, dw.shape, x.shape[2:]
     if (KH, KW) == stride == (1, 1) and not any(pad):
         kind, sizes = "pixels", (H * W,)
@@ -176,3 +189,9 @@ def vectors(dout, x, stride, pad, dilation, groups, dw):
     how = cut(F // groups, CG * KH * KW, N * OH * OW, groups, dw.itemsize)
     launch = getattr(SOURCE(dw.dtype), f"{kind}_{how.size}")[how.grid, how.block]
     in_parts(how, lambda _, to: launch(dout, x, to, N, F // groups, CG, *sizes, how.length), None, dw)
+
+
+@BACKWARD_WEIGHT.cuda_c("few_a_group_in_c", fits=_within_int, pays=_few)
+def few_a_group_in_c(dout, x, stride, pad, dilation, groups, dw):
+    """6. In CUDA C a block has all nine weights of a 3x3 window, whose sums its threads share: each cell read once."""
+    conv_groups.backward_weight_in_c(dout, x, stride, pad, dilation, groups, dw)

@@ -16,7 +16,7 @@ is read off the images ("implicit GEMM": Chetlur et al., "cuDNN: Efficient Primi
 from numba import cuda, types
 
 from ..shapes import check_float, conv2d_output
-from . import winograd
+from . import conv_groups, winograd
 from .device import contiguous, empty
 from .launch import covering, kernel
 from .raw import Source
@@ -45,8 +45,12 @@ def _share_in_tiles(x, w, b, stride, pad, dilation, groups, out):
     return groups == 1 or len(w) >= SQUARE * groups
 
 
+def _empty_tiles(*args):
+    return not _share_in_tiles(*args)
+
+
 def _within_int(x, w, b, stride, pad, dilation, groups, out):
-    return within_int(x) and channels_within_int(out)
+    return within_int(x, out) and channels_within_int(out)
 
 
 def _winograd_can(x, w, b, stride, pad, dilation, groups, out):
@@ -84,6 +88,12 @@ def implicit_gemm(x, w, b, stride, pad, dilation, groups, out):
 def by_winograd(x, w, b, stride, pad, dilation, groups, out):
     """4. 3x3 windows of stride 1 by Winograd's transforms: a quarter of the multiplications, and larger errors."""
     winograd.convolve(x, w, b, (pad[0], pad[2]), False, out)
+
+
+@FORWARD.numba("few_a_group", pays=_empty_tiles)
+def few_a_group(x, w, b, stride, pad, dilation, groups, out):
+    """5. For groups of few filters, whose tiles are empty: rung 1, the divisions once for several images."""
+    conv_groups.forward(x, w, b, stride, pad, dilation, groups, out)
 
 
 def _arguments(x, w, b, stride, pad, dilation, out):
@@ -223,7 +233,7 @@ def _implicit_gemm(x, w, b, biased, sizes, F, out):
 
 @FORWARD.cuda_c("implicit_gemm_vectors", fits=_within_int, pays=_share_in_tiles)
 def implicit_gemm_vectors(x, w, b, stride, pad, dilation, groups, out):
-    """5. Rung 3 in CUDA C: 128 x 128 a block, the next part under way; 1x1 windows are the images as they lie."""
+    """6. Rung 3 in CUDA C: 128 x 128 a block, the next part under way; 1x1 windows are the images as they lie."""
     (N, _, H, W), (F, CG, KH, KW) = x.shape, w.shape
     if (KH, KW) == stride == (1, 1) and not any(pad):
         kind, sizes, lines = "pixels", (N, H * W), (CG, H * W)
@@ -238,5 +248,11 @@ def implicit_gemm_vectors(x, w, b, stride, pad, dilation, groups, out):
 
 @FORWARD.cuda_c("winograd_vectors", fits=_winograd_can, pays=_winograd_pays)
 def by_winograd_vectors(x, w, b, stride, pad, dilation, groups, out):
-    """6. Rung 4 in CUDA C: products by its tiles, transforms that load and store 16 bytes at a time."""
+    """7. Rung 4 in CUDA C: products by its tiles, transforms that load and store 16 bytes at a time."""
     winograd.convolve_in_c(x, w, b, (pad[0], pad[2]), False, out)
+
+
+@FORWARD.cuda_c("few_a_group_vectors", fits=_within_int, pays=_empty_tiles)
+def few_a_group_vectors(x, w, b, stride, pad, dilation, groups, out):
+    """8. Rung 5 in CUDA C: of depthwise 3x3 windows 16 bytes of four rows a thread, each row loaded once for three."""
+    conv_groups.forward_in_c(x, w, b, stride, pad, dilation, groups, out)

@@ -8,7 +8,7 @@ from .conv_phases import phases
 from .device import empty
 from .launch import covering
 from .raw import Source
-from .tiles import BLOCKS, DEPTH, Cut, cut, in_parts, round_up
+from .tiles import DEPTH, Cut, cut, in_parts, parts, round_up
 
 SOURCE = Source("conv_backward_input")
 
@@ -54,8 +54,8 @@ def _cut(rows, columns, depth, groups, itemsize):
     if rows > FEW:
         return cut(rows, columns, depth, groups, itemsize)
     blocks = -(-columns // (FEW_THREADS * FEW_PIXELS))
-    parts = max(min(BLOCKS // (blocks * groups), depth // FEW_SHORTEST), 1)
-    return Cut("few", (blocks, groups, parts), (FEW_THREADS,), parts, round_up(-(-depth // parts), DEPTH))
+    count = parts(2 * blocks * groups, depth, FEW_SHORTEST)  # they are as large as blocks of large tiles
+    return Cut("few", (blocks, groups, count), (FEW_THREADS,), count, round_up(-(-depth // count), DEPTH))
 
 
 def _phase(dout, w, rows, columns, groups, how, shape, to):

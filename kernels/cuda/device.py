@@ -160,22 +160,6 @@ def limit_memory(limit):
         cupy.get_default_memory_pool().set_limit(size=_bytes(limit))
 
 
-def in_halves(run, count):
-    """run(0, count); where memory does not do, run(0, half) and run(half, count) instead, once.
-
-    run     computes the images first to last of a batch, into arrays that are there already
-    """
-    try:
-        return run(0, count)
-    except OutOfMemoryError:
-        if count < 2:
-            raise
-    # Past the `except`: an error holds the arrays of the frames that it came through.
-    half = -(-count // 2)
-    run(0, half)
-    return run(half, count)
-
-
 def _on_card(xp, x):
     return _allocated(lambda shape, dtype: xp.asarray(x, order="C"), x.shape, x.dtype)
 

@@ -36,6 +36,8 @@ LINES = TILE + REACH
 ROWS = 8  # of a block's threads
 SLIDE = 8  # channels of a thread in CUDA C, with windows of SLIDING channels
 SLIDING = 5
+# So many threads fill a large card; where there are more, each takes 16 bytes at once.
+ENOUGH = 2**17
 
 
 def lrn_forward(x, size, alpha, beta, k):
@@ -60,6 +62,14 @@ def _tiles(x):
     """(grid, block) of tiles of PIXELS and TILE channels; the same tile of several images is a block's."""
     N, C, P = x.shape
     return (-(-P // PIXELS), -(-C // TILE), min(N, MOST_ROWS)), (PIXELS, ROWS)
+
+
+def _slides(x, nbytes):
+    """(whether a thread takes so many bytes of neighbouring places, grid, block), for SLIDE channels a thread."""
+    N, C, P = x.shape
+    width = nbytes // x.itemsize
+    wide = P % width == 0 and N * -(-C // SLIDE) * P // width >= ENOUGH
+    return wide, *by_image(-(-C // SLIDE) * (P // width if wide else P), N)
 
 
 def _reaches(size):
@@ -92,11 +102,12 @@ def forward_tiles(x, size, factor, beta, k, scale, out):
 
 @FORWARD.cuda_c("sliding", fits=lambda x, *rest: within_int(x))
 def forward_sliding(x, size, factor, beta, k, scale, out):
-    """3. In CUDA C: a thread loads 12 channels together and lets a window of 5 slide over its registers."""
+    """3. In CUDA C: a thread loads 12 channels together, 16 bytes each, and a window of 5 slides over its registers."""
     N, C, P = x.shape
     if size == SLIDING:
-        geometry = by_image(-(-C // SLIDE) * P, N)
-        SOURCE(x.dtype).lrn_forward_sliding[geometry](x, N, C, P, factor, beta, k, scale, out)
+        wide, *geometry = _slides(x, 16)
+        launch = SOURCE(x.dtype).lrn_forward_wide if wide else SOURCE(x.dtype).lrn_forward_sliding
+        launch[geometry](x, N, C, P, factor, beta, k, scale, out)
     else:
         SOURCE(x.dtype).lrn_forward[by_image(C * P, N)](x, N, C, P, size, factor, beta, k, scale, out)
 
@@ -155,11 +166,12 @@ def backward_tiles(dout, x, scale, size, factor, beta, dx):
 
 @BACKWARD.cuda_c("sliding", fits=lambda dout, *rest: within_int(dout))
 def backward_sliding(dout, x, scale, size, factor, beta, dx):
-    """3. In CUDA C: a thread loads 12 channels together and lets a window of 5 slide over its registers."""
+    """3. In CUDA C: a thread loads 12 channels together, 8 bytes each, and a window of 5 slides over its registers."""
     N, C, P = x.shape
     if size == SLIDING:
-        geometry = by_image(-(-C // SLIDE) * P, N)
-        SOURCE(x.dtype).lrn_backward_sliding[geometry](dout, x, scale, N, C, P, factor, beta, dx)
+        wide, *geometry = _slides(x, 8)
+        launch = SOURCE(x.dtype).lrn_backward_wide if wide else SOURCE(x.dtype).lrn_backward_sliding
+        launch[geometry](dout, x, scale, N, C, P, factor, beta, dx)
     else:
         SOURCE(x.dtype).lrn_backward[by_image(C * P, N)](dout, x, scale, N, C, P, size, factor, beta, dx)
 

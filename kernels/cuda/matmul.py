@@ -19,7 +19,6 @@ from .launch import covering, kernel
 from .raw import Source
 from .rungs import Ladder
 from .tiles import (
-    BLOCKS,
     DEPTH,
     LINE,
     SHARE,
@@ -34,6 +33,7 @@ from .tiles import (
     clear,
     cut,
     in_parts,
+    parts,
 )
 
 MATMUL = Ladder("matmul")
@@ -98,9 +98,9 @@ def _few_rows_in_c(a, b, b_steps, out, depth):
         module.few_rows_turned[covering(32 * N)](a, b, out, M, N, depth)
         return
     (blocks,), block = covering(-(-N * out.itemsize // 16), 128)
-    parts = max(min(2 * BLOCKS // max(blocks, 1), depth // SHORTEST_SUM), 1)
-    length = -(-depth // parts)
-    how = Cut("few", (blocks, parts), block, parts, length)
+    count = parts(blocks, depth, SHORTEST_SUM)
+    length = -(-depth // count)
+    how = Cut("few", (blocks, count), block, count, length)
     in_parts(how, lambda _, to: module.few_rows[how.grid, how.block](a, b, to, M, N, depth, length), None, out)
 
 

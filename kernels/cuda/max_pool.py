@@ -20,7 +20,7 @@ from .launch import covering, kernel
 from .raw import Source
 from .reduce import WARP
 from .rungs import Ladder
-from .window import FOUR, PAIR, by_image, first_cell, inside, jumps, large, numbers, within_int
+from .window import FOUR, PAIR, by_image, first_reader, halves, inside, jumps, large, numbers, within_int
 
 FORWARD, BACKWARD = Ladder("max_pool2d_forward"), Ladder("max_pool2d_backward")
 SOURCE = Source("max_pool")
@@ -44,12 +44,6 @@ def max_pool2d_backward(dout, argmax, x_shape, kernel, stride, pad, dilation):
     return dx
 
 
-def _halves(x, kernel, stride, pad, dilation, out):
-    """Whether the windows are 2x2 cells side by side, none across the edge, and rows of x allow 16 bytes at once."""
-    plain = (kernel, stride, dilation, pad) == ((2, 2), (2, 2), (1, 1), (0, 0, 0, 0))
-    return plain and x.shape[3] % (16 // x.itemsize) == 0 and 2 * out.shape[2] <= x.shape[2]
-
-
 # Forward ---------------------------------------------------------------------------------------------------------
 
 
@@ -70,7 +64,7 @@ def forward_cut(x, kernel, stride, pad, dilation, argmax, out):
 def forward_unrolled(x, kernel, stride, pad, dilation, argmax, out):
     """3. In CUDA C: 2x2 cells side by side by 16 bytes a row; 3x3 with nine loads under way; large windows a warp."""
     N, C, OH, OW = out.shape
-    if _halves(x, kernel, stride, pad, dilation, out):
+    if halves(x, kernel, stride, pad, out) and dilation == (1, 1):
         geometry = by_image(C * OH * (x.shape[3] * x.itemsize // 16), N)
         SOURCE(x.dtype).max_pool_forward_halves[geometry](x, N, *x.shape[1:], OH, argmax, out)
         return
@@ -148,7 +142,7 @@ def backward_readers(dout, argmax, kernel, stride, pad, dilation, dx):
 def backward_halves(dout, argmax, kernel, stride, pad, dilation, dx):
     """3. In CUDA C: 2x2 cells side by side are read once and fill 16 bytes of each of two rows; the rest as before."""
     (N, C, H, W), (OH, OW) = dx.shape, dout.shape[2:]
-    if _halves(dx, kernel, stride, pad, dilation, dout) and 2 * OH == H:
+    if halves(dx, kernel, stride, pad, dout) and dilation == (1, 1) and 2 * OH == H:
         geometry = by_image(C * OH * (W * dx.itemsize // 16), N)
         SOURCE(dx.dtype).max_pool_backward_halves[geometry](dout, argmax, N, C, OH, W, dx)
         return
@@ -181,11 +175,8 @@ def _backward_readers(dout, argmax, kernel, stride, pad, dilation, jump, back, d
     at = cuda.grid(1)
     if at < C * H * W:
         c, y, column = at // (H * W), at // W % H, at % W
-        down, right = y + pad[0], column + pad[2]
-        first_i = first_cell(down, kernel[0], stride[0], dilation[0], jump[0])
-        first_j = first_cell(right, kernel[1], stride[1], dilation[1], jump[1])
-        first_oy = (down - first_i * dilation[0]) // stride[0]
-        first_ox = (right - first_j * dilation[1]) // stride[1]
+        first_i, first_oy = first_reader(y + pad[0], kernel[0], stride[0], dilation[0], jump[0])
+        first_j, first_ox = first_reader(column + pad[2], kernel[1], stride[1], dilation[1], jump[1])
         for n in range(cuda.blockIdx.y, N, cuda.gridDim.y):
             total = dx.dtype.type(0)
             oy = first_oy

@@ -1,23 +1,14 @@
 """Long sums shared among blocks: each block adds up its part, and one more kernel the parts, always in one order.
 
 A product of few rows and columns has few tiles, and would leave most of a card idle however many terms its sums have.
-No block adds to what another wrote, so two runs are equal to the bit.
+No block adds to what another wrote, so two runs are equal to the bit. In how many parts, tiles.py says, which has the
+same for CUDA C (`in_parts`): a rung in Python ends with a kernel in Python, for the simulator to run.
 """
 
 from numba import cuda, types
 
 from .device import empty
 from .launch import covering, kernel
-
-# About as many blocks as fill a large card several times; the same for every card, for the same numbers on each.
-BLOCKS = 768
-# A part of fewer steps than this takes longer to write and to add than to compute.
-LEAST = 4
-
-
-def parts(blocks, steps):
-    """In how many parts to compute sums of so many steps, where whole ones would be the work of so many blocks."""
-    return max(min(BLOCKS // max(blocks, 1), steps // LEAST), 1)
 
 
 def workspace(count, out):

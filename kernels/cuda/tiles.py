@@ -61,10 +61,17 @@ def cut(rows, columns, depth, batch, itemsize, packed=True):
     if packed and tiles[large] * batch >= BLOCKS and tiles[large] * large**2 <= WASTE * tiles[small] * small**2:
         return Cut("large", (tiles[large], batch, 1), (256,), 1, round_up(depth, DEPTH))
     blocks = tiles[small]
-    parts = max(min(2 * BLOCKS // max(blocks * batch, 1), depth // SHORTEST_PART), 1)
-    length = round_up(-(-depth // parts), DEPTH)
-    parts = max(-(-depth // max(length, 1)), 1)
-    return Cut("small", (blocks, batch, parts), (64,), parts, length)
+    length = round_up(-(-depth // parts(blocks * batch, depth)), DEPTH)
+    count = max(-(-depth // max(length, 1)), 1)
+    return Cut("small", (blocks, batch, count), (64,), count, length)
+
+
+def parts(blocks, depth, shortest=None):
+    """In how many parts to compute sums of so many numbers, where whole ones are the work of so many small blocks.
+
+    shortest    numbers of a part, SHORTEST_PART unless given
+    """
+    return max(min(2 * BLOCKS // max(blocks, 1), depth // (shortest or SHORTEST_PART)), 1)
 
 
 def round_up(count, multiple):
@@ -79,11 +86,11 @@ def in_parts(cut, run, b, out):
     if cut.parts == 1:
         run(b, out)
         return
-    parts = empty((cut.parts, *out.shape), out.dtype)
-    run(None, parts)
+    partial = empty((cut.parts, *out.shape), out.dtype)
+    run(None, partial)
     F = 1 if b is None else b.size
     line = 1 if b is None else out[0, 0].size
-    SOURCE(out.dtype).add_parts[covering(out.size)](parts, b, out, cut.parts, out.size, F, line)
+    SOURCE(out.dtype).add_parts[covering(out.size)](partial, b, out, cut.parts, out.size, F, line)
 
 
 # Numba -----------------------------------------------------------------------------------------------------------

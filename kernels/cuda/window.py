@@ -25,6 +25,12 @@ def large(kernel, out):
     return kernel[0] * kernel[1] >= WARP and WARP * out.size // max(len(out), 1) < 2**31
 
 
+def halves(x, kernel, stride, pad, out):
+    """Whether windows are 2x2 cells side by side, none across x's edge, and rows of x allow 16 bytes at once."""
+    plain = (kernel, stride, pad) == ((2, 2), (2, 2), (0, 0, 0, 0))
+    return plain and x.shape[3] * x.itemsize % 16 == 0 and 2 * out.shape[2] <= x.shape[2]
+
+
 def within_int(*arrays):
     """Whether C's int counts the numbers of an image, of every array (N, ...)."""
     return all(a.size // max(len(a), 1) < 2**31 for a in arrays)
@@ -56,9 +62,15 @@ def inside(start, step, size, count):
 
 
 @cuda.jit(device=True, inline="always")
-def first_cell(place, kernel, stride, dilation, jump):
-    """The first cell i of a window that can read `place`: stride divides place - i*dilation; kernel if none does."""
+def first_reader(place, kernel, stride, dilation, jump):
+    """(i, o): the first cell and its window that read a number `place` cells from the padding's edge.
+
+    The others are the cells i + jump and so on, each of a window `back` before the last (`jumps`). i is `kernel` where
+    there are none.
+    """
+    first = kernel
     for i in range(min(kernel, jump)):
         if (place - i * dilation) % stride == 0:
-            return i
-    return kernel
+            first = i
+            break
+    return first, (place - first * dilation) // stride

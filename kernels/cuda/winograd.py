@@ -13,7 +13,8 @@ Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016: F(
 
 from numba import cuda, types
 
-from .device import empty, in_halves
+from ..halves import in_halves
+from .device import empty
 from .launch import covering, kernel
 from .matmul import product, product_in_c
 from .raw import Source
@@ -111,11 +112,11 @@ def _convolve(x, w, pad, turned, out, filters, tiles, product, pixels):
     steps = (1, w.shape[1]) if turned else (w.shape[1], 1)
     held = WORKSPACE // (NUMBERS * (C + F) * down * across * out.itemsize)
 
-    def run(first, last):
+    def run(x, out):
         # Half the batch takes half the workspace, too.
-        portion = max(min(held, N) * (last - first) // N, 1)
-        for at in range(first, last, portion):
-            images, to = x[at : min(at + portion, last)], out[at : min(at + portion, last)]
+        portion = max(min(held, N) * len(x) // N, 1)
+        for at in range(0, len(x), portion):
+            images, to = x[at : at + portion], out[at : at + portion]
             P = round_up(len(images) * down * across, 4)
             v, m = empty((NUMBERS, C, P), out.dtype), empty((NUMBERS, F, P), out.dtype)
             sizes = (*images.shape[1:], pad[0], pad[1], len(images), down, across)
@@ -124,7 +125,7 @@ def _convolve(x, w, pad, turned, out, filters, tiles, product, pixels):
             pixels(m, sizes, to)
             del v, m  # before the next ones are asked for
 
-    in_halves(run, N)
+    in_halves(run, x, out)
 
 
 # Numba's kernels -------------------------------------------------------------------------------------------------

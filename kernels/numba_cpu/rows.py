@@ -6,7 +6,7 @@ Compiled code takes one flat array and the distance from row to row.
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from .jit import jit
+from .jit import index, jit
 
 
 def images(x):
@@ -43,3 +43,10 @@ def part(row, length, start, end):
     """(first, count) of those in one such row."""
     first = max(start - row * length, 0)
     return first, min(length, end - row * length) - first
+
+
+@jit
+def copy(source, out):
+    """out begins with source, both one-dimensional; a slice assigned to a slice would compare their lengths first."""
+    for i in range(len(source)):
+        out[index(i)] = source[index(i)]

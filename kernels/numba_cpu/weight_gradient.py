@@ -12,9 +12,10 @@ from numba import prange
 
 from . import threads
 from .correlate import BLOCK_BYTES, copy_block, line_offsets
-from .jit import index, jit, parallel_jit
+from .jit import jit, parallel_jit
 from .machine import ROWS
 from .product import lanes, read_only, round_up
+from .rows import copy
 from .tiles import dot1, dot2, dot3
 
 # Pixels at a time: ROWS lines of dout stay in the first-level cache.
@@ -83,15 +84,9 @@ def _weight_gradient(
                 )  # fmt: skip
                 for f in range(first * ROWS, min(last * ROWS, M)):
                     for q in range(lines):
-                        _copy(dout[n0 + i, g * M + f, r0 + q], row[f * P + at + q * width :])
+                        copy(dout[n0 + i, g * M + f, r0 + q], row[f * P + at + q * width :])
             used = -(-(((here - 1) * (R + above) + lines - 1) * width + QW) // lane) * lane
             _multiply(row, P, used, block, offsets, first, last, sums[g])
-
-
-@jit
-def _copy(source, out):
-    for i in range(len(source)):
-        out[index(i)] = source[index(i)]
 
 
 @jit

@@ -21,6 +21,7 @@ from . import threads
 from .jit import index, jit, parallel_jit
 from .machine import ROWS, VECTOR_BYTES, VECTORS
 from .product import multiply, read_only, round_up
+from .rows import copy
 from .winograd_tiles import transform_filters, transform_input, transform_products, transform_turned_filters
 
 TILE = 36  # numbers of a transformed tile
@@ -140,19 +141,13 @@ def _transform_weights(w, first, last, block, transpose, taps, u):
             for c in range(0, block, LANES):
                 count = min(LANES, last - first - c)
                 for k in range(lines):
-                    _copy(w[f + k, (first + c) * 9 : (first + c + count) * 9], taps[k * block * 9 :])
+                    copy(w[f + k, (first + c) * 9 : (first + c + count) * 9], taps[k * block * 9 :])
                 transform_turned_filters(taps, flat, f * block + c, step)
     else:
         for f in range(first, last):
             for c in range(0, C, LANES):
-                _copy(w[f, c * 9 : min(c + LANES, C) * 9], taps)
+                copy(w[f, c * 9 : min(c + LANES, C) * 9], taps)
                 transform_filters(taps, flat, (f - first) * C + c, step)
-
-
-@jit
-def _copy(source, out):
-    for i in range(len(source)):
-        out[index(i)] = source[index(i)]
 
 
 @jit

@@ -186,14 +186,44 @@ def tiny_net(monkeypatch):
     ).init(seed=0)
     rng = np.random.default_rng(0)
     x, dout = rng.standard_normal((2, 3, 6, 5), dtype="float32"), rng.standard_normal((2, 5), dtype="float32")
-    monkeypatch.setattr(nets, "prepare", lambda work, name, batch: (net, x, dout))
+    seeds = {nets.GRADIENT: dout, nets.STEP: np.array([3, 0])}
+    monkeypatch.setattr(nets, "prepare", lambda work, name, batch: (net, x, seeds[work]))
 
 
 def test_a_net_is_timed_kernel_by_kernel_and_as_a_graph(tiny_net):
-    plain, graph = cuda_nets.measure("tiny", 2)
+    plain, graph = cuda_nets.measure(nets.GRADIENT, "tiny", 2)
     assert (plain.work, graph.work) == (nets.GRADIENT, cuda_nets.GRAPH)
     assert plain.ms > 0 and graph.ms > 0 and plain.macs == graph.macs == 2 * (30 * 4 * 27 + 20)
     assert plain._replace(ms=1).gflops == graph._replace(ms=1).gflops == 4 * plain.macs / 1e6
+
+
+def test_a_training_step_is_timed(tiny_net):
+    (step,) = cuda_nets.measure(nets.STEP, "tiny", 2)
+    assert step.work == nets.STEP and step._replace(ms=1).gflops == 6 * step.macs / 1e6
+
+
+def test_a_training_step_that_differs_from_the_processors_is_not_timed(tiny_net, monkeypatch):
+    monkeypatch.setattr(cuda_nets, "interleaved", None)
+    passes = nets.our_pass
+
+    def wrong(work, net, *rest):
+        run = passes(work, net, *rest)
+        return run if net.backend == "numba" else lambda: (run()[0], -run()[1])
+
+    monkeypatch.setattr(nets, "our_pass", wrong)
+    with pytest.raises(MinicnnError, match=r"tiny: the gradient differ from the processor's.*nothing was"):
+        cuda_nets.measure(nets.STEP, "tiny", 2)
+
+
+def test_the_nets_are_those_of_the_processors_table(monkeypatch):
+    timed = []
+    monkeypatch.setattr(cuda_nets, "measure", lambda *case: timed.append(case) or [])
+    cuda_nets.measure_all()
+    names = ("alexnet", "vgg16", "googlenet", "resnet50", "squeezenet1_1")
+    assert set(timed) == {
+        *((work, name, batch) for work in (nets.GRADIENT, nets.STEP) for name in names for batch in (1, 32)),
+        (nets.STEP, "cifar_vgg", 128),
+    }
 
 
 def test_a_net_that_differs_from_the_processors_is_not_timed(tiny_net, monkeypatch):
@@ -201,7 +231,7 @@ def test_a_net_that_differs_from_the_processors_is_not_timed(tiny_net, monkeypat
     graph = cuda_nets.Graph
     monkeypatch.setattr(cuda_nets, "Graph", lambda *args: lambda x: tuple(-a for a in graph(*args)(x)))
     with pytest.raises(MinicnnError, match=r"tiny as a graph: the scores differ from the processor's.*nothing was"):
-        cuda_nets.measure("tiny", 2)
+        cuda_nets.measure(nets.GRADIENT, "tiny", 2)
 
 
 # The command -----------------------------------------------------------------------------------------------------
@@ -243,7 +273,7 @@ def test_the_command_times_everything_unless_told(bench):
     works = list(dict.fromkeys(row["work"] for row in document["results"]))
     assert works[0] == "matmul" and sorted(works) == sorted([*LADDERS, nets.GRADIENT])
     timed = [(row["net"], row["batch"]) for row in document["results"] if "net" in row]
-    assert timed == [(net, batch) for net in ("vgg16", "googlenet", "resnet50") for batch in (1, 32)]
+    assert timed == [(net, batch) for net in cuda_nets.ALL for batch in (1, 32)]
     assert document["machine"]["card"] and document["peak_gflops"] > 0 and document["copy_gbytes"] > 0
 
 

@@ -426,7 +426,9 @@ def installed():
     from minicnn.kernels.cuda import device
 
     device.simulator()  # Numba's rungs run on the simulator
-    names = ("cupy", "minicnn.kernels.cuda.card")
+    # Whatever of CuPy is loaded goes: who looks through all modules, as PyTorch does, would have its parts load others.
+    loaded = [name for name in sys.modules if name.partition(".")[0] in ("cupy", "cupyx")]
+    names = {"cupy", "minicnn.kernels.cuda.card", *loaded}
     before = {name: sys.modules.pop(name, None) for name in names}
     sys.modules["cupy"] = sys.modules[__name__]
     try:

@@ -12,6 +12,7 @@ from cuda_shim import cupy_standin
 from minicnn.kernels import BackendError
 from minicnn.kernels.cuda import device, launch
 from minicnn.kernels.errors import OutOfMemoryError
+from minicnn.kernels.halves import in_halves
 
 standin_only = pytest.mark.skipif(cuda_cases.ON_CARD, reason="a real card's memory is left alone")
 MB = 10**6
@@ -186,26 +187,28 @@ def test_halves_are_tried_once(card):
     allow(card, 4 * MB)
     calls = []
 
-    def images(first, last):
-        calls.append((first, last))
-        device.empty((last - first, 250000), "float32")
+    def images(numbers, doubled):
+        calls.append(numbers)
+        device.empty((len(numbers), 250000), "float32")
+        return doubled
 
-    device.in_halves(images, 7)
-    assert calls == [(0, 7), (0, 4), (4, 7)]
+    first, second = [0, 1, 2, 3], [4, 5, 6]
+    assert in_halves(images, first + second, range(0, 14, 2)) == [range(0, 8, 2), range(8, 14, 2)]
+    assert calls == [first + second, first, second]
     calls.clear()
-    device.in_halves(images, 3)
-    assert calls == [(0, 3)]
+    assert in_halves(images, second, second) == [second]
+    assert calls == [second]
     calls.clear()
     with pytest.raises(OutOfMemoryError, match=r"array \(5,250000\)"):
-        device.in_halves(images, 9)
-    assert calls == [(0, 9), (0, 5)]
+        in_halves(images, range(9), range(9))
+    assert calls == [range(9), range(5)]
 
 
 @standin_only
 def test_a_batch_of_one_has_no_halves(card):
     allow(card, MB // 2)
     with pytest.raises(OutOfMemoryError):
-        device.in_halves(lambda first, last: device.empty((last, 250000), "float32"), 1)
+        in_halves(lambda x: device.empty((len(x), 250000), "float32"), [7])
 
 
 @standin_only

@@ -8,6 +8,7 @@ import pytest
 from tolerances import assert_close
 
 from minicnn.kernels import reference
+from minicnn.kernels.cuda import lrn
 
 # x, size, alpha, beta, k
 CASES = [
@@ -40,6 +41,18 @@ def check(operation, rung, case, dtype):
 @pytest.mark.parametrize(("operation", "rung"), cuda_cases.rungs("lrn_forward", "lrn_backward", in_cuda_c=True))
 def test_large_cases(operation, rung, case, dtype):
     check(operation, rung, case, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(2, 19, 4, 6), (1, 8, 2, 2), (3, 3, 5, 4)])
+@pytest.mark.parametrize(("operation", "rung"), cuda_cases.rungs("lrn_forward", "lrn_backward", in_cuda_c=True))
+def test_several_places_a_thread(monkeypatch, operation, rung, shape, dtype):
+    monkeypatch.setattr(lrn, "ENOUGH", 0)
+    started = []
+    slides = lrn._slides
+    monkeypatch.setattr(lrn, "_slides", lambda *args: started.append(slides(*args)) or started[-1])
+    check(operation, rung, (shape, 5, 2.0, 0.75, 1.0), dtype)
+    assert started[0][0]
 
 
 @pytest.mark.parametrize("case", [((1, 70, 1, 2), 5, 1e-4, 0.75, 1.0), ((2, 3, 6, 6), 4, 1.0, 0.6, 1.0)])

@@ -17,6 +17,7 @@ from minicnn.cli.digits import draw_digit
 from minicnn.cli.main import main
 from minicnn.kernels import reference
 from minicnn.kernels.cuda.graph import Graph
+from minicnn.kernels.cuda.rungs import LADDERS
 from minicnn.kernels.errors import OutOfMemoryError
 from minicnn.layers import (
     LRN,
@@ -33,6 +34,8 @@ from minicnn.layers import (
     ReLU,
     Softmax,
 )
+from minicnn.layers.relu import ReLUCache
+from minicnn.vis.rules import relu_deconvnet, relu_guided
 from minicnn.weights import native
 
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
@@ -278,6 +281,21 @@ def same_scores_and_gradient(net, x):
         answers.append((scores, module.to_host(dx)))
     for cpu, card, tolerance in zip(*answers, (1e-4, 1e-3)):
         np.testing.assert_allclose(card, cpu, rtol=0, atol=tolerance * np.abs(cpu).max())
+
+
+@pytest.mark.parametrize("rung", [name for _, name in cuda_cases.rungs("relu_backward")])
+@pytest.mark.parametrize(("rule", "launches"), [(relu_deconvnet, 1), (relu_guided, 2)])
+def test_the_rules_of_relu_are_launches_of_its_own_kernel(monkeypatch, rule, launches, rung):
+    ran, found = [], LADDERS["relu_backward"].rungs[rung]
+    run = lambda *args: (ran.append(rung), found.run(*args))  # noqa: E731
+    monkeypatch.setitem(LADDERS["relu_backward"].rungs, rung, found._replace(run=run))
+    x, dout = np.random.default_rng(0).standard_normal((2, 3, 5, 7), dtype="float32")
+    dout[0, 0] = np.nan
+    with kernels.use("cuda") as cuda, cuda_cases.use(relu_backward=rung):
+        dx = cuda.to_host(rule(cuda.to_device(dout), ReLUCache(cuda.to_device(np.maximum(x, 0)))))
+    passes = (dout > 0) & ((x > 0) | (rule is relu_deconvnet))
+    np.testing.assert_array_equal(dx, np.where(passes, dout, np.float32(0)))
+    assert len(ran) == launches
 
 
 # The command line ------------------------------------------------------------------------------------------------

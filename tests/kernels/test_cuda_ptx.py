@@ -19,6 +19,14 @@ if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.bi
 CASES = {("float32", "7.5"), ("float32", "8.0"), ("float32", "9.0"), ("float64", "9.0")}
 
 
+# Files whose kernels load and store 16 bytes; those of the products by tiles (tiles.cuh) among them.
+WITH_VECTORS = [
+    path.stem
+    for path in sorted(raw.FOLDER.glob("*.cu"))
+    if re.search(r"load_pack|load_wide.*store_wide|tiles\.cuh", path.read_text(), re.DOTALL)
+]
+
+
 @pytest.fixture(scope="module")
 def uses(compiled_kernels):
     """Of a process whose Numba is no simulator."""
@@ -76,7 +84,7 @@ def test_cuda_c_that_does_not_compile_is_an_error_with_the_compilers_words():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", [p.stem for p in raw.FOLDER.glob("*.cu") if "load_pack" in p.read_text()])
+@pytest.mark.parametrize("name", WITH_VECTORS)
 def test_packs_are_loaded_and_stored_16_bytes_at_a_time(name, dtype):
     ptx = cuda_resources.nvrtc(raw.text(name), dtype, (9, 0))[0]
     vector = {"float32": r"v4\.[fub]32", "float64": r"v2\.[fub]64"}[dtype]

@@ -1,6 +1,6 @@
 // Average pooling, a thread a window or, of large windows, a warp; and its gradient as a gather over the windows that read
-// a number.
-#include "common.cuh"
+// a number. The *_halves are for 2x2 cells side by side: 16 bytes of each of two rows a thread.
+#include "wide.cuh"
 #include "reduce.cuh"
 #include "window.cuh"
 
@@ -73,5 +73,37 @@ extern "C" __global__ void avg_pool_backward(
             }
         }
         dx[(long long)n * C * H * W + at] = total;
+    }
+}
+
+extern "C" __global__ void avg_pool_forward_halves(
+    const T* __restrict__ x, int N, int C, int H, int W, int OH, T* __restrict__ out)
+{
+    int at = thread_of_image(), packs = W / LANES;
+    if (at >= C * OH * packs) return;
+    int c = at / (OH * packs), oy = at / packs % OH, column = at % packs * LANES;
+    for (int n = blockIdx.y; n < N; n += gridDim.y) {
+        const T* from = x + (((long long)n * C + c) * H + 2 * oy) * W + column;
+        Pack above = load_pack(from), below = load_pack(from + W);
+        Wide<HALF> mean;
+        for (int l = 0; l < HALF; l++)
+            mean.lane[l] = (above.lane[2 * l] + above.lane[2 * l + 1] + below.lane[2 * l] + below.lane[2 * l + 1]) / T(4);
+        store_wide<HALF>(out + (long long)HALF * ((long long)n * C * OH * packs + at), mean);
+    }
+}
+
+extern "C" __global__ void avg_pool_backward_halves(
+    const T* __restrict__ dout, int N, int C, int OH, int W, T* __restrict__ dx)
+{
+    int at = thread_of_image(), packs = W / LANES;
+    if (at >= C * OH * packs) return;
+    int row = at / packs, column = at % packs * LANES;
+    for (int n = blockIdx.y; n < N; n += gridDim.y) {
+        Wide<HALF> gradient = load_wide<HALF>(dout + (long long)HALF * ((long long)n * C * OH * packs + at));
+        Pack pack;
+        for (int l = 0; l < LANES; l++) pack.lane[l] = gradient.lane[l / 2] / T(4);
+        T* to = dx + ((long long)n * C * OH + row) * 2 * W + column;
+        store_pack(to, pack);
+        store_pack(to + W, pack);
     }
 }

@@ -14,3 +14,5 @@ template <int WIDTH> __device__ __forceinline__ void store_wide(T* to, Wide<WIDT
 {
     *whole<Wide<WIDTH>>(to) = value;
 }
+
+enum { HALF = LANES / 2 };  // what a pack of a row leaves where it is pooled by twos

@@ -6,8 +6,8 @@ nets are timed forward and back to the pixels, and forward and back to all param
 the same, in the same run, with as many threads. load is timed in processes that have imported everything.
 
 With --backend cuda the ladders are a card's, those of the other operations too; ms is with nothing in the card's cache,
-warm ms with what the run before left there. cuBLAS and cuDNN stand at the top. nets are timed back to the pixels,
-kernel by kernel and as one CUDA graph.
+warm ms with what the run before left there. cuBLAS and cuDNN stand at the top. nets are the same, forward and back to
+the pixels as one CUDA graph, too.
 
 examples:
   minicnn bench conv
