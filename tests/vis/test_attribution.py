@@ -215,6 +215,15 @@ def test_integrated_gradients_add_up_in_a_trained_net():
     assert np.abs(found.sum(axis=(1, 2, 3), dtype="float64") / scores - 1).max() < 0.01
 
 
+@pytest.mark.data
+def test_integrated_gradients_add_up_in_googlenet(googlenet, photo):
+    black = np.broadcast_to(-np.float32([104, 117, 123]).reshape(1, 3, 1, 1), photo.shape).copy()
+    found = integrated_gradients(googlenet, photo, "flamingo", steps=50)
+    score, start = (googlenet(image, until=googlenet.scores)[0, 130] for image in (photo, black))
+    assert score - start > 10
+    assert abs(found.sum(dtype="float64") / (score - start) - 1) < 0.01
+
+
 def test_a_channel_is_looked_at_in_one_place(small):
     # Between baseline and image a channel may be strongest elsewhere; the position is that of the image.
     net, _, x = small
