@@ -18,7 +18,8 @@ ImageNet they took 400 and 5,000: days on a processor), the noise of the start t
 mean square of 1 in 255, is ours. What changes from parent to child, with its source, stands in direct.py and cppn.py.
 Ctrl-C keeps the pictures so far.
 
-The picture: what was made, with the class that the net finds in it and how sure it is.
+The picture: what was made, with the class that the net finds in it and how sure it is; where the class that it was
+bred for is not the likeliest yet, that is another's name.
 
 Caveat: that such pictures are found says how much lies in the net's classes beside objects, not that the net would
 meet them: they are searched for with the net in hand. And they are one search's: other seeds give other pictures.
