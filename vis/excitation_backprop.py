@@ -80,7 +80,8 @@ def _classifier(net, tape):
     while not isinstance(node.layer, _WEIGHTED) and len(node.inputs) == 1 and node.inputs[0] != net.input:
         node = net[node.inputs[0]]
     if not isinstance(node.layer, _WEIGHTED):
-        raise UsageError(f"{tape[-1].name} has no weights that could be contrasted: leave contrastive away")
+        message = "ask for a node with weights, or without contrast (contrastive=False, --no-contrastive)"
+        raise UsageError(f"{tape[-1].name} has no weights that could be contrasted: {message}")
     return node
 
 
