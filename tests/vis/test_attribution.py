@@ -348,6 +348,23 @@ def test_googlenets_map_is_the_papers(googlenet, photo):
         excitation_backprop(googlenet, photo, "inception_3a/output:3", layer="inception_4a/1x1")
 
 
+def test_contrast_of_a_channel_of_a_concatenation():
+    # Channel 3 of 2 + 3 is the second branch's channel 1: as if there were no other branch.
+    first = [("a", Conv2d(2, 4, 3, pad=1)), ("relu_a", ReLU())]
+    branch = [("right_reduce", Conv2d(4, 3, 1), "relu_a"), ("relu_r", ReLU()), ("right", Conv2d(3, 3, 3, pad=1))]
+    branch.append(("relu_right", ReLU()))
+    left = [("left", Conv2d(4, 2, 1), "relu_a"), ("relu_left", ReLU())]
+    net = Net([*first, *left, *branch, ("both", Concat(), ("relu_left", "relu_right"))]).init(3).astype("float64")
+    alone = Net([*first, *branch]).astype("float64")
+    alone.load_state_dict({name: a for name, a in net.state_dict().items() if not name.startswith("left")})
+    x = np.random.default_rng(3).standard_normal((2, 2, 6, 7))
+    for layer in ("relu_a", "relu_r"):
+        expected = excitation_backprop(alone, x, "relu_right:1:2,3", layer=layer)
+        _same(excitation_backprop(net, x, "both:3:2,3", layer=layer), expected)
+    with pytest.raises(UsageError, match="both has no weights that could be contrasted: ask for a node with weights"):
+        excitation_backprop(net, x, "both")
+
+
 def test_contrast_needs_weights():
     net = Net([("relu", ReLU()), ("pool", MaxPool2d(2))]).astype("float64")
     x = np.ones((1, 2, 8, 8))
