@@ -8,6 +8,8 @@ there is nothing that a map of the true class should show. A map is one number a
 them by the largest size over the channels, shares of the score by the sum over the channels, of which what is above
 zero counts; coarse maps are interpolated. The shapes are cut out exactly, so there is no tolerance around them.
 
+Segments are no maps, but masks and boxes: `segment_overlap` has their mean intersection over union with the shapes'.
+
 To stand beside them: "centre" always points at the middle, with a bell around it of a quarter of the image's side;
 "everywhere" says the same of all pixels: both figures are the share of the image that shapes cover.
 
@@ -96,6 +98,31 @@ def examples(net, count, seed=SEED):
     return x, np.array([d.label for d in drawn]), np.stack([d.mask for d in drawn])
 
 
+def segment_overlap(net, images=200, seed=SEED):
+    """(of the mask, of the box): the mean intersection over union of what `segment` finds with the true pixels.
+
+    Over the same images as the maps, each asked for its own class; needs the extra `segment`.
+    """
+    x, labels, masks = examples(net, images, seed)
+    figures = []
+    for one, label, mask in zip(x, labels, masks):
+        found = vis.segment(net, one[None], int(label))
+        figures.append((_overlap(found.mask[0], mask), _overlap(_boxed(found.mask[0]), _boxed(mask))))
+    return tuple(float(mean) for mean in np.mean(figures, axis=0))
+
+
+def _overlap(a, b):
+    return (a & b).sum() / (a | b).sum()
+
+
+def _boxed(mask):
+    """The mask of the smallest box around a mask."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = np.zeros_like(mask)
+    box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+    return box
+
+
 def maps():
     """{name: map(net, x, unit) -> (N, H, W)}: every way of looking that says where, and the two to compare with."""
     found = {"centre": _centre, "everywhere": lambda net, x, unit: np.ones((len(x), *x.shape[2:]))}
@@ -181,6 +208,8 @@ def main():
     args = parser.parse_args()
     document = measure_document(args.net, args.images)
     print(attribution_table([Result(**row) for row in document["results"]], document["about"]))
+    mask, box = segment_overlap(load(args.net), args.images)
+    print(f"segment: mean intersection over union {mask:.3f} of the masks, {box:.3f} of the boxes")
 
 
 if __name__ == "__main__":

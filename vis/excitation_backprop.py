@@ -48,7 +48,7 @@ def excitation_backprop(net, x, unit, contrastive: bool = True, layer: str = "")
     layer = layer or _layer(part, tape, unit)
     if len(tape.shape(layer)) != 4:
         raise UsageError(f"{layer} has no positions that could be shown: its output is {tape.shape(layer)}")
-    P = contrastive_walk(part, tape, dout, layer) if contrastive else excitation_walk(part, tape, dout, layer)
+    P = contrastive_walk(part, tape, dout, unit, layer) if contrastive else excitation_walk(part, tape, dout, layer)
     P = to_host(part, P).sum(axis=1)
     return np.maximum(P, 0) if contrastive else P
 
@@ -58,10 +58,10 @@ def excitation_walk(net, tape, dout, layer=None):
     return net.backward(dout, tape, wrt=layer, rules=excitation_rules(net, tape), params=False)[0]
 
 
-def contrastive_walk(net, tape, dout, layer=None):
+def contrastive_walk(net, tape, dout, unit, layer=None):
     """The same, less what a unit with the opposite weights gives; below zero where that is more."""
     rules = excitation_rules(net, tape)
-    classifier = _classifier(net, tape)
+    classifier = _classifier(net, tape, unit)
     (below,) = classifier.inputs
 
     def opposite(dout, cache):
@@ -74,13 +74,20 @@ def contrastive_walk(net, tape, dout, layer=None):
     return net.backward(P - dual, tape, start=below, wrt=layer, rules=rules, params=False)[0]
 
 
-def _classifier(net, tape):
-    """The node with weights that the unit's value comes from."""
-    node = net[tape[-1].name]
-    while not isinstance(node.layer, _WEIGHTED) and len(node.inputs) == 1 and node.inputs[0] != net.input:
-        node = net[node.inputs[0]]
-    if not isinstance(node.layer, _WEIGHTED):
-        raise UsageError(f"{tape[-1].name} has no weights that could be contrasted: leave contrastive away")
+def _classifier(net, tape, unit):
+    """The node with weights that the unit's value comes from: of a concatenation, the one with the unit's channel."""
+    node, channel = net[unit.layer], unit.channel
+    while not isinstance(node.layer, _WEIGHTED):
+        name, *others = node.inputs
+        if isinstance(node.layer, layers.Concat) and channel is not None:
+            while channel >= tape.shape(name)[1]:
+                channel -= tape.shape(name)[1]
+                name = others.pop(0)
+            others = []
+        if others or name == net.input:
+            message = "ask for a node with weights, or without contrast (contrastive=False, --no-contrastive)"
+            raise UsageError(f"{unit.layer} has no weights that could be contrasted: {message}")
+        node = net[name]
     return node
 
 

@@ -169,13 +169,13 @@ def distortion(net, x, moved):
 
 
 def picture(result, net, x, unit=None):
-    """A row an image: the image, the difference, ten times the difference, the result."""
+    """A row an image: the image, the distortion, ten times the distortion, the result."""
     box = UnitBox(net, x.shape[1:])
     added = box.pictures(result) - box.pictures(x)
     columns = [deprocess(x, net.meta), *(_levels(added, channel_order(net), k) for k in (1, 10))]
     columns.append(deprocess(result, net.meta))
     before, after = captions(net, x), captions(net, result)
-    labels = [text for n in range(len(x)) for text in (before[n], "difference", "10 x difference", after[n])]
+    labels = [text for n in range(len(x)) for text in (before[n], "distortion", "10 x distortion", after[n])]
     tiles = [column[n] for n in range(len(x)) for column in columns]
     mean, most = 255 * distortion(net, x, result).mean(), 255 * np.abs(added).max()
     title = f"distortion {mean:.2f} levels of 256, at most {most:.2f} a pixel"

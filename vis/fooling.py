@@ -16,9 +16,12 @@ Raises UsageError where the unit is no class, MinicnnError for a net without met
 0.996 is the confidence of the paper's first figure, 200 children and 1,000 generations its authors' for MNIST (for
 ImageNet they took 400 and 5,000: days on a processor), the noise of the start theirs too. The gradient's step, a root
 mean square of 1 in 255, is ours. What changes from parent to child, with its source, stands in direct.py and cppn.py.
-Ctrl-C keeps the pictures so far.
+Ctrl-C keeps the pictures so far. On one core of a busy machine, 12 minutes of GoogLeNet are 8,000 pictures (the paper's
+are two million): by cppn with 40 children they brought 7 of the 1,000 classes to 0.996 and 172 over a half, by gradient
+half a minute brings ten classes there.
 
-The picture: what was made, with the class that the net finds in it and how sure it is.
+The picture: what was made, with the class that the net finds in it and how sure it is; where the class that it was
+bred for is not the likeliest yet, that is another's name.
 
 Caveat: that such pictures are found says how much lies in the net's classes beside objects, not that the net would
 meet them: they are searched for with the net in hand. And they are one search's: other seeds give other pictures.

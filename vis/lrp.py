@@ -22,9 +22,14 @@ epsilon is in units of the root mean square of a layer's outputs, 0.25 as in Mon
 z-box keep all of the score at every layer, and so does epsilon as it goes to 0; only where a rule finds nobody to share
 with, something is lost. The sum over the pixels is the score times what all layers kept together.
 
+Rules of your own are given by node name, by layer type or by a predicate of the node, as everywhere:
+
+    lrp(net, x, "zebra", rules={"conv2/3x3": lrp_flat, Conv2d: partial(lrp_alpha_beta, alpha=1.5)})
+
 The picture: the image, and beside it the sum over the channels: red speaks for the unit, blue against it, white is
-zero; the scale ends at the 99.5 % quantile. A second picture has a bar for every node that kept less or more than all:
-its length is the share that arrived, of the score; dark is what was sent on, light what was lost, red what was added.
+zero; the scale ends at the 99.5 % quantile. Another picture for each image has a bar for every node that kept less or
+more than all: its length is the share that arrived, of the score; dark is what was sent on, light what was lost, red
+what was added.
 
 Caveat: another rule makes another picture, and no measurement says which is right. z-plus and flat leave out what
 speaks against a class; the deeper they run, the more alike the pictures of all classes (Sixt, Granz & Landgraf, When
@@ -49,6 +54,7 @@ def lrp(
     gamma: float = 0.25,
     alpha: float = 2.0,
     smooth_pools: bool = False,
+    rules=None,
 ):
     """What each pixel's part in the unit's value is, and what each node kept of it: a `relevance.Relevance`.
 
@@ -57,19 +63,21 @@ def lrp(
     gamma         of the gamma rule, >= 0
     alpha         of the alpha-beta rule, >= 1; beta is alpha - 1
     smooth_pools  max pools share among the window, instead of giving all to the largest
+    rules         your own, which beat the composite's: {"conv1": rule, ReLU: rule}, rule(R, cache) -> R of the inputs
     """
     if not (0 <= epsilon < float("inf") and 0 <= gamma < float("inf") and 1 <= alpha < float("inf")):
         raise UsageError(f"epsilon is {epsilon}, gamma {gamma}, alpha {alpha}: expected >= 0, >= 0 and >= 1")
     part, unit = without_batch_norm(net, unit)
     tape, dout = look(part, x, unit)
     parameters = {"epsilon": epsilon, "gamma": gamma, "alpha": alpha, "smooth_pools": smooth_pools}
-    return share(part, tape, dout, composite, **parameters)
+    return share(part, tape, dout, composite, own=rules, **parameters)
 
 
 def picture(result, net, x=None, unit=None):
-    """The image with its relevance, and what each node kept."""
+    """The images with their relevance, and for each what each node kept."""
     title = unit_title(net, find_unit(net, unit))
-    return [
-        ("pixels", signed_picture(result.pixels.sum(axis=1), net, x, title)),
-        ("kept", kept_picture(result, title)),
-    ]
+    pictures = [("pixels", signed_picture(result.pixels.sum(axis=1), net, x, title))]
+    if len(result.pixels) == 1:
+        return [*pictures, ("kept", kept_picture(result, 0, title))]
+    numbers = range(len(result.pixels))
+    return pictures + [(f"kept-{n + 1}", kept_picture(result, n, f"{title}, image {n + 1}")) for n in numbers]

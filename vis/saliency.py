@@ -6,7 +6,8 @@ x     (N, C, H, W), preprocessed
 out   (N, H, W), >= 0, in units of the score a unit of x
 
 The picture: black is zero, white the 99.9 % quantile of each image's own map. A class means its score before
-the softmax, as in the paper: raising a probability can also be done by lowering the other scores.
+the softmax, as in the paper: raising a probability can also be done by lowering the other scores. The paper's maps are
+means over ten crops and reflections; this one is of the image as it is given.
 
 Caveat: it does not show an object's outline: a pixel counts where changing it alone would change the score, which is at
 edges and on the object's most telling parts, and neighbouring pixels differ widely.

@@ -1,6 +1,7 @@
 """Where the object is, by a net that was only told what it is: saliency, spread by GrabCut.
 
-    saliency map -> smoothed; its seeds: above the 95 % quantile foreground, below the 30 % quantile background
+    saliency map -> averaged with the mirror image's, smoothed; its seeds: above the 95 % quantile foreground, below
+                    the 30 % quantile background
     seeds        -> two mixtures of Gaussians, of the foreground's and of the background's colours
     mixtures     -> the cut that costs least, of pixels by their colours and of neighbours by their difference; then new
                     mixtures of both sides, and another cut, and so on; the seeds stay on their sides
@@ -9,20 +10,24 @@
 The saliency map alone lights up where the class shows most. That a whole object is found is due to its colours.
 
 x         (N, C, H, W), preprocessed
-saliency  (N, H, W) of saliency.py
+saliency  (N, H, W) of saliency.py, averaged, not smoothed
 seeds     (N, H, W) int8: 1 foreground, -1 background, 0 neither
 mask      (N, H, W) bool
 boxes     (N, 4) int: left, top, right, bottom of the mask, the last two exclusive
 Raises MissingExtraError without OpenCV: pip install "minicnn[segment]".
 
 Quantiles, mixtures and the largest part are the paper's [1]; its one cut is that of Boykov & Jolly, ours are GrabCut's
-five [2]. The smoothing is ours: as it is, the map has pixels below its 30 % quantile all over the object.
+five [2]. It averages the maps of ten crops and reflections, ours are the image's and its reflection's; a unit at one
+position has no reflection. The smoothing is ours: as it is, the map has pixels below its 30 % quantile all over the
+object. Of 200 drawn shapes, as benchmarks/attribution.py takes them, the net `shapes` finds masks with a mean
+intersection over union of 0.77 and boxes with 0.86; without the reflection it would be 0.73 and 0.83, without the
+smoothing too 0.60 and 0.69.
 
 The picture: the image with the box; the saliency map, its seeds, red and blue; the object cut out.
 
 Caveat: it does not show what the net takes for the object: a ground that has the object's colours becomes a part of
 it, and an object of two colours may lose the one that the net does not look at.
-[1] Simonyan, Vedaldi & Zisserman, Deep Inside Convolutional Networks, ICLR workshop 2014, section 3.2
+[1] Simonyan, Vedaldi & Zisserman, Deep Inside Convolutional Networks, ICLR workshop 2014, sections 3.1 and 3.2
 [2] Rother, Kolmogorov & Blake, GrabCut, SIGGRAPH 2004
 """
 
@@ -55,24 +60,38 @@ class Segments(NamedTuple):
 
 
 def segment(
-    net, x, unit, foreground: float = 0.95, background: float = 0.3, smooth: float = 3.0, rounds: int = 5, seed: int = 0
-):  # fmt: skip
+    net,
+    x,
+    unit,
+    foreground: float = 0.95,
+    background: float = 0.3,
+    smooth: float = 0.05,
+    rounds: int = 5,
+    seed: int = 0,
+):
     """Where the object of a class is, as `Segments`.
 
     foreground  the quantile of the saliency above which pixels are foreground
     background  the quantile below which they are background, less than the other
-    smooth      the standard deviation of the smoothing, in pixels, >= 0
+    smooth      the standard deviation of the smoothing, in parts of the image's shorter side, >= 0
     rounds      how often the image is cut, >= 1
     """
     if not 0 <= background < foreground < 1:
         raise UsageError(f"background {background}, foreground {foreground}: expected 0 <= background < foreground < 1")
     at_least_one(rounds=rounds)
-    maps = saliency(net, x, unit)
+    maps = _averaged_saliency(net, x, unit)
     pixels = deprocess(x, net.meta)
-    smoothed = blur(maps[:, None].astype(np.float64), smooth)[:, 0]
+    smoothed = blur(maps[:, None].astype(np.float64), smooth * min(maps.shape[1:]))[:, 0]
     seeds = np.stack([_seeds(one, foreground, background) for one in smoothed])
     masks = np.stack([_largest_part(_cut(*pair, rounds, seed)) for pair in zip(pixels, seeds)])
     return Segments(maps, seeds, masks, np.array([_box(mask) for mask in masks]))
+
+
+def _averaged_saliency(net, x, unit):
+    maps = saliency(net, x, unit)
+    if find_unit(net, unit).position is not None:
+        return maps
+    return (maps + saliency(net, np.ascontiguousarray(x[..., ::-1]), unit)[..., ::-1]) / 2
 
 
 def _seeds(saliency_map, foreground, background):

@@ -215,6 +215,15 @@ def test_integrated_gradients_add_up_in_a_trained_net():
     assert np.abs(found.sum(axis=(1, 2, 3), dtype="float64") / scores - 1).max() < 0.01
 
 
+@pytest.mark.data
+def test_integrated_gradients_add_up_in_googlenet(googlenet, photo):
+    black = np.broadcast_to(-np.float32([104, 117, 123]).reshape(1, 3, 1, 1), photo.shape).copy()
+    found = integrated_gradients(googlenet, photo, "flamingo", steps=50)
+    score, start = (googlenet(image, until=googlenet.scores)[0, 130] for image in (photo, black))
+    assert score - start > 10
+    assert abs(found.sum(dtype="float64") / (score - start) - 1) < 0.01
+
+
 def test_a_channel_is_looked_at_in_one_place(small):
     # Between baseline and image a channel may be strongest elsewhere; the position is that of the image.
     net, _, x = small
@@ -337,6 +346,23 @@ def test_googlenets_map_is_the_papers(googlenet, photo):
     assert found.sum() == pytest.approx(1, abs=1e-3)
     with pytest.raises(UnknownNameError, match="inception_4a/1x1"):
         excitation_backprop(googlenet, photo, "inception_3a/output:3", layer="inception_4a/1x1")
+
+
+def test_contrast_of_a_channel_of_a_concatenation():
+    # Channel 3 of 2 + 3 is the second branch's channel 1: as if there were no other branch.
+    first = [("a", Conv2d(2, 4, 3, pad=1)), ("relu_a", ReLU())]
+    branch = [("right_reduce", Conv2d(4, 3, 1), "relu_a"), ("relu_r", ReLU()), ("right", Conv2d(3, 3, 3, pad=1))]
+    branch.append(("relu_right", ReLU()))
+    left = [("left", Conv2d(4, 2, 1), "relu_a"), ("relu_left", ReLU())]
+    net = Net([*first, *left, *branch, ("both", Concat(), ("relu_left", "relu_right"))]).init(3).astype("float64")
+    alone = Net([*first, *branch]).astype("float64")
+    alone.load_state_dict({name: a for name, a in net.state_dict().items() if not name.startswith("left")})
+    x = np.random.default_rng(3).standard_normal((2, 2, 6, 7))
+    for layer in ("relu_a", "relu_r"):
+        expected = excitation_backprop(alone, x, "relu_right:1:2,3", layer=layer)
+        _same(excitation_backprop(net, x, "both:3:2,3", layer=layer), expected)
+    with pytest.raises(UsageError, match="both has no weights that could be contrasted: ask for a node with weights"):
+        excitation_backprop(net, x, "both")
 
 
 def test_contrast_needs_weights():

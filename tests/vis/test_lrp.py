@@ -209,14 +209,35 @@ def test_flat_is_not_for_a_linear_layer():
 
 def test_rules_by_name_beat_the_composite():
     net, x = _branched(4), _images(4)
-    tape, dout = look(net, x, "fc:1")
-    start = dout * tape["fc"].out
-    plain, _ = net.backward(start, tape, rules=relevance_rules("epsilon-plus", net, tape), params=False)
-    rules = {**relevance_rules("epsilon-plus", net, tape), "conv1": lrp_flat}
-    changed, _ = net.backward(start, tape, rules=rules, params=False)
-    expected = lrp(net, x, 1, composite="epsilon-plus-flat").pixels
-    np.testing.assert_allclose(changed, expected, rtol=0, atol=1e-12)
-    assert np.abs(plain - changed).max() > 1e-3
+    changed = lrp(net, x, 1, composite="epsilon-plus", rules={"conv1": lrp_flat})
+    expected = lrp(net, x, 1, composite="epsilon-plus-flat")
+    np.testing.assert_array_equal(changed.pixels, expected.pixels)
+    assert list(changed.kept) == list(expected.kept)
+    assert np.abs(changed.pixels - lrp(net, x, 1, composite="epsilon-plus").pixels).max() > 1e-3
+
+
+def test_rules_by_layer_type_make_a_composite_of_ones_own():
+    net, x = _branched(4), _images(4)
+    rules = {Conv2d: lrp_z_plus, Linear: partial(lrp_epsilon, epsilon=0.25), "conv1": lrp_flat}
+    found = lrp(net, x, 1, composite="gamma", rules=rules)
+    np.testing.assert_array_equal(found.pixels, lrp(net, x, 1, composite="epsilon-plus-flat").pixels)
+
+
+def test_a_rule_written_by_a_student_is_followed_and_its_losses_are_counted():
+    net, x = _branched(4), _images(4)
+    plain = lrp(net, x, 1, composite="z-plus")
+    halved = lrp(net, x, 1, composite="z-plus", rules={lambda node: node.name == "relu2": lambda R, cache: R / 2})
+    np.testing.assert_allclose(halved.pixels, plain.pixels / 2, rtol=1e-12)
+    np.testing.assert_allclose(halved.kept["relu2"], 0.5, rtol=1e-12)
+    with pytest.raises(UnknownNameError, match="no node 'conv9'"):
+        lrp(net, x, 1, rules={"conv9": lrp_flat})
+
+
+def test_a_rule_of_ones_own_serves_where_there_is_none():
+    net, x = _branched(4), _images(4)
+    found = lrp(net, x, "prob:1", composite="z-plus", rules={Softmax: lambda R, cache: R * 2})
+    share = net(x)[:, 1].reshape(2, 1, 1, 1) * 2 / net(x, until="fc")[:, 1].reshape(2, 1, 1, 1)
+    np.testing.assert_allclose(found.pixels, share * lrp(net, x, "fc:1", composite="z-plus").pixels, rtol=1e-10)
 
 
 # Batch norms, constants and what has no rule --------------------
@@ -338,8 +359,21 @@ def test_the_bars_say_where_it_was_lost():
     result = lrp(net, np.ones((1, 2)), "b:0", composite="epsilon", epsilon=0.0)
     from minicnn.vis.pictures.kept_picture import _rows, kept_picture
 
-    assert list(_rows(result)) == [("b", 1.0, 0.8), ("relu", 0.8, 0.8), ("a", 0.8, 0.4)]
-    assert kept_picture(result, "b:0").height == 6 * 2 + 17 * 4  # a title, two nodes that lost some, and the pixels
+    assert list(_rows(result, 0)) == [("b", 1.0, 0.8), ("relu", 0.8, 0.8), ("a", 0.8, 0.4)]
+    assert kept_picture(result, 0, "b:0").height == 6 * 2 + 17 * 4  # a title, two nodes that lost some, and the pixels
+
+
+def test_every_image_has_its_own_bars():
+    # The scores of the two images cancel out: together they would have no shares.
+    net = Net([("a", Linear(1, 1))]).astype("float64")
+    net.load_state_dict({"a.w": [[1.0]], "a.b": [1.0]})
+    result = lrp(net, np.array([[1.0], [-3.0]]), "a:0", composite="epsilon", epsilon=0.0)
+    from minicnn.vis.pictures.kept_picture import _rows
+
+    assert [list(_rows(result, n)) for n in (0, 1)] == [[("a", 1.0, 0.5)], [("a", 1.0, 1.5)]]
+    result = lrp(_branched(4), _images(4), 1)
+    names = [name for name, _ in METHODS["lrp"].picture(result, _branched(4), _images(4), 1)]
+    assert names == ["pixels", "kept-1", "kept-2"]
 
 
 def test_one_net_that_ships():

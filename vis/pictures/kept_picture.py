@@ -1,6 +1,5 @@
 """How much of the relevance each layer kept, as bars."""
 
-import numpy as np
 from PIL import Image, ImageDraw
 
 from .tiles import load_font
@@ -9,13 +8,15 @@ _LINE, _BAR, _MARGIN = 17, 320, 6  # pixels
 _INK, _SENT, _LOST, _ADDED = (30, 30, 30), (70, 90, 140), (205, 212, 228), (200, 30, 33)
 
 
-def kept_picture(result, title):
+def kept_picture(result, n, title):
     """A row for every node that sent on another sum than it was given, by more than a thousandth; from the unit down.
 
-    result  a `relevance.Relevance`; of several images, means over those of them where something arrived
+    result  a `relevance.Relevance`
+    n       the number of the image
     """
-    rows = [row for row in _rows(result) if abs(row[2] - row[1]) > 1e-3 * abs(row[1])]
-    last = result.pixels.sum() / next(iter(result.arrived.values())).sum()
+    rows = [row for row in _rows(result, n) if abs(row[2] - row[1]) > 1e-3 * abs(row[1])]
+    start = next(iter(result.arrived.values()))[n]
+    last = result.pixels[n].sum() / start if start else 0.0
     rows.append(("the pixels", last, last))
     font = load_font(12)
     names = max(font.getlength(name) for name, _, _ in rows)
@@ -38,8 +39,8 @@ def kept_picture(result, title):
     return image
 
 
-def _rows(result):
+def _rows(result, n):
     """(node, arrived, sent), as shares of the score, from the unit to the image."""
-    start = np.sum(next(iter(result.arrived.values())))
+    start = next(iter(result.arrived.values()))[n]
     for name in result.arrived:
-        yield name, *(float(np.sum(sums[name]) / start) if start else 0.0 for sums in (result.arrived, result.sent))
+        yield name, *(float(sums[name][n] / start) if start else 0.0 for sums in (result.arrived, result.sent))

@@ -28,6 +28,7 @@ import numpy as np
 
 from ... import layers
 from ...errors import MinicnnError, UnknownNameError
+from ...rules import resolve
 from ...train.adversarial import pixel_range
 from ..passes import on_device
 from ..rules import passed
@@ -54,26 +55,27 @@ _MOVED = (*_MAX_POOLS, *_SHAPES, layers.Concat, layers.Identity, layers.Dropout)
 _AVERAGES = (layers.AvgPool2d, layers.GlobalAvgPool, layers.Mean)
 
 
-def relevance_rules(name, net, tape, smooth_pools=False, **parameters):
+def relevance_rules(name, net, tape, smooth_pools=False, own=None, **parameters):
     """{node: rule(dout, cache)} of a composite, for `net.backward(R, tape, rules=...)`, with this tape alone.
 
-    Change it like any dictionary, {**relevance_rules("epsilon", net, tape), "conv1": lrp_flat}.
-
     smooth_pools  max pools share, by lrp_smooth_pool
+    own           rules that beat the composite's, as `net.backward(rules=...)` takes them: by name, predicate or type
     parameters    epsilon, gamma, alpha of the rules that have them
-    Raises UnknownNameError for an unknown composite, MinicnnError that names a node for whose layer there is no rule.
+    Raises UnknownNameError for an unknown composite and for a key of own that matches no node, MinicnnError that names
+    a node for whose layer there is no rule.
     """
     if name not in COMPOSITES:
         raise UnknownNameError("composite", name, COMPOSITES)
-    return _rules(COMPOSITES[name], net, tape, smooth_pools, parameters, positive=False)
+    own = resolve(own or {}, net.nodes)
+    return _rules(COMPOSITES[name], net, tape, smooth_pools, parameters, positive=False, own=own)
 
 
 def excitation_rules(net, tape):
     """{node: rule(dout, cache)} of excitation backprop."""
-    return _rules((excitation,) * 3, net, tape, False, {}, positive=True)
+    return _rules((excitation,) * 3, net, tape, False, {}, positive=True, own={})
 
 
-def _rules(composite, net, tape, smooth_pools, parameters, positive):
+def _rules(composite, net, tape, smooth_pools, parameters, positive, own):
     live, rules = live_nodes(net), {}
     weighted = set()  # nodes with a layer with weights at them or before them
     for entry in tape:
@@ -82,7 +84,9 @@ def _rules(composite, net, tape, smooth_pools, parameters, positive):
         is_first = weighted.isdisjoint(entry.inputs)
         if isinstance(entry.layer, _WEIGHTED) or not is_first:
             weighted.add(entry.name)
-        if isinstance(entry.layer, _WEIGHTED):
+        if entry.name in own:
+            rules[entry.name] = own[entry.name]
+        elif isinstance(entry.layer, _WEIGHTED):
             rules[entry.name] = _with_weights(composite, entry, is_first, net, tape, parameters)
         elif isinstance(entry.layer, _MAX_POOLS) and smooth_pools:
             rules[entry.name] = _bound(lrp_smooth_pool, entry, tape)
