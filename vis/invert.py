@@ -21,13 +21,15 @@ errors  (L, N, S) float64: |Phi(image) - Phi0| / |Phi0|, not squared
 Both are of the lowest E that was met. Raises UsageError for a code that is all 0, and unless either unit or layers is
 given.
 
-alpha, beta and momentum are the paper's, and so is bound, which gives its lambda_a 2.16e8 for 227 x 227 pixels. The
-variations 2.1, 0.66 and 0.21 in the first, second and last third of the layers give a lambda_V of 0.05, 0.5 and 5, each
-a tenth of the paper's: nearer to the code, and not as smooth. The rate falls to a tenth and a hundredth, as in the
-authors' program, here after 70 % and 90 % of the steps. There it begins at 0.004; here higher, but is halved where E
-rises or stays: nets differ in what they bear. Ctrl-C keeps what there is.
+alpha, beta and momentum are the paper's, and so is bound, which gives its lambda_a 2.16e8 for 227 x 227 pixels. Its
+lambda_V is 0.5, 5 or 50 from the first layers to the last: variations of 0.66, 0.21 and 0.066. Here the variation falls
+with the layer's depth, 4 / 100^depth, and passes these at 39, 64 and 89 % of it: nearer to the code of the first ones.
+The rate falls to a tenth and a hundredth, as in the authors' program, here after 70 % and 90 % of the steps. There it
+begins at 0.004; here higher, but is halved where E rises or stays: nets differ in what they bear. Ctrl-C keeps what
+there is.
 
-The picture: the image, then its inversions, each with its layer and the relative error of its code.
+The picture: the image, then its inversions, each with its layer and the relative error of its code. Pale ones are
+shown with more contrast, as by the authors' program: the 99.5 % quantile of |I| is at least half of white from black.
 
 Caveat: what an inversion lacks the code may still have: the descent ends early, and the terms that keep the image plain
 take off detail of which a deep code says little. What it shows may come from them and not from the code.
@@ -47,12 +49,14 @@ from ..kernels.shapes import check_same
 from ..layers.checks import check_number
 from .counts import at_least_one
 from .image import contrast, deprocess
+from .pictures.colour import limit_of
 from .pictures.tiles import grid
 from .progress import bar, kept_when_interrupted
 from .search.code_descent import USUAL, Code, Descent, Terms
 from .units import Unit, find_unit
 
-VARIATIONS = 2.1, 0.66, 0.21
+_FIRST, _FALL = 4.0, 100.0  # the variation at depth 0, and the factor by which it is less at depth 1
+_LEAST_CONTRAST = 0.5  # of the picture
 _PHASES = (0.7, 1.0), (0.9, 0.1), (1.0, 0.01)  # up to this part of the steps, the rate times that
 
 
@@ -122,11 +126,11 @@ def trunk(net):
 
 
 def usual_variation(net, layer):
-    """The default of `variation`: by the third of the trunk in which the layer is."""
+    """The default of `variation`, 4 / 100^depth; depth: the share of the trunk's nodes up to and with the layer."""
     names = [node.name for node in net.nodes]
     places = [names.index(name) for name in trunk(net)]
     depth = sum(place <= names.index(layer) for place in places) / len(places)
-    return VARIATIONS[min(max(int(np.ceil(depth * 3)), 1), 3) - 1]
+    return _FIRST / _FALL**depth
 
 
 def _units(net, unit, layers):
@@ -159,8 +163,14 @@ def picture(result, net, x=None, unit=None):
                 tiles.append(deprocess(x[n : n + 1], net.meta)[0])
                 labels.append("image")
             for k, layer in enumerate(layers):
-                tiles.append(deprocess(images[k, n, s][None], net.meta)[0])
+                tiles.append(deprocess(_strengthened(images[k, n, s][None], net), net.meta)[0])
                 labels.append(f"{100 * errors[k, n, s]:.3g} %: {layer}")
     row = (L if L > 1 else S) + (x is not None)
     columns = row if N * S > 1 or row < 5 else None
     return grid(tiles, labels, columns=columns, title="relative error of the code", least=112)
+
+
+def _strengthened(image, net):
+    """(1, C, H, W) with at least _LEAST_CONTRAST."""
+    reach = limit_of(image / contrast(net.meta), 0.995)
+    return image * max(1.0, _LEAST_CONTRAST / reach)

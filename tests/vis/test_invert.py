@@ -174,7 +174,8 @@ def test_deeper_layers_are_kept_plainer():
     net = minicnn.build("lenet_relu")
     names = trunk(net)
     found = [usual_variation(net, name) for name in names]
-    assert found[0] == 2.1 and found[-1] == 0.21 and 0.66 in found and found == sorted(found, reverse=True)
+    np.testing.assert_allclose(found, [4 * 100 ** (-k / len(names)) for k in range(1, len(names) + 1)])
+    assert usual_variation(net, "ip2") == pytest.approx(0.04)
 
 
 def test_interrupted_it_keeps_the_layers_so_far(x, monkeypatch):
@@ -227,6 +228,21 @@ def test_the_picture_has_a_row_an_image(x):
     layers = METHODS["invert"].picture(invert(net, x[:1], layers="conv relu fc", steps=1), net, x=x[:1])
     assert several.width > 4 * 112 and several.height < 3 * 160
     assert layers.width > 4 * 112 and layers.height < 2 * 160
+
+
+def test_a_pale_inversion_is_shown_with_more_contrast(x):
+    net = _net()
+    result = invert(net, x[:1], "fc", steps=1)
+
+    def shown(contrast):
+        """The picture of an inversion half of whose columns are that far from the mean colour, in parts of white."""
+        images = np.zeros_like(result.images)
+        images[..., ::2] = contrast * SCALE
+        return np.asarray(METHODS["invert"].picture(result._replace(images=images), net))
+
+    pale, half, strong = map(shown, (0.01, 0.5, 0.6))
+    np.testing.assert_array_equal(pale, half)
+    assert not np.array_equal(half, strong)
 
 
 @pytest.mark.data
