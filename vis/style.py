@@ -21,7 +21,7 @@ Raises UsageError for options that make no sense, UnknownNameError for layers th
 MissingExtraError where L-BFGS is wanted and scipy is not installed.
 
 The paper's [1]: L-BFGS; layers conv1_1 to conv5_1, each weighing 1/5, for style and conv4_2 for content (in other nets
-those in their place, see `style_layers`); average in place of max pooling, which it advises, with `pooling`. The
+those in their place, see `style_layers`); averages in place of the net's max pooling. The
 balance is ours: the paper's, 1e3 to 1e4 between sums, holds for images of its size and its own scaling of the net. By
 the defaults GoogLeNet's style loss fell to a 54th, with a cat of 384 pixels still to be told; 10 keeps more of it, 100
 next to nothing.
@@ -80,7 +80,7 @@ def style(
     blend: str = "",
     start: str = "content",
     colours: str = "style",
-    pooling: str = "max",
+    pooling: str = "average",
     optimiser: str = "lbfgs",
     steps: int = 300,
     rate: float = 0.02,
@@ -99,7 +99,7 @@ def style(
     blend           the paintings' shares, "0.7,0.3"; alike unless given
     start           "content" starts from the photo, "noise" from noise
     colours         "style" takes the painting's; "matched" and "luminance" keep the photo's
-    pooling         "max" as the net has it, or "average" in its place
+    pooling         "average" in place of the net's maxima, as in the paper, or "max"
     optimiser       "lbfgs", which needs scipy, or "adam"
     steps           how often the image is improved, at each size; >= 1
     rate            of Adam: how far a pixel goes in a step, of the range from black to white
