@@ -22,8 +22,8 @@ def save_film(frames, path, rate=None):
 
     frames  PIL images of one size, one or more
     path    its suffix says how: .gif (256 colours a frame), .webp, .png (APNG: exact), .mp4 (H.264)
-    rate    frames a second, above 0; unless given 10, or as many fewer as let a short film last two seconds. An animated
-            picture begins again at its end
+    rate    frames a second, above 0; unless given 10, or as many fewer as let a short film last two seconds
+    An animated picture begins again at its end.
     Raises UsageError for another suffix or sizes that differ, MissingExtraError for .mp4 without `film`, OutputError.
     """
     check_film(path)

@@ -54,7 +54,7 @@ climb              plain     normed      normed      normed      normed      nor
 steps              200       200         200         200         200         200        128      60
 rate               0.2       0.02        0.012       0.02        0.0015      0.01       0.003    0.01
 penalty            0.1       0           0           0           0           0          0        0
-variation          0         0           0           0           0           5          0        0
+variation          0         0           0           0           0           8          0        0
 decay              0         0           0.3         0.0001      0           0          0        0
 blur               0         0.5         0           1.0         0.5         0          0        0
 blur_every         0         4           0           4           4           0          0        0
