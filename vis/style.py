@@ -26,7 +26,8 @@ those in their place, see `style_layers`); averages in place of the net's max po
 loss fell to a 68th in 120 steps a size, with a cat of 320 pixels still to be told; a smaller weight keeps more of it.
 From noise it takes finer content, and more of it: in GoogLeNet inception_3b/output and a style_weight of 3. There a
 variation of 10 removes the finest patterns, which no layer minds.
-Colours are kept as in [2], `octaves` go from coarse to fine as in [3]. Ctrl-C keeps the image so far.
+Colours are kept as in [2]; by "luminance" what is left of the style is its strokes, which VGG's first layers show at a
+style_weight of 200. `octaves` go from coarse to fine as in [3]. Ctrl-C keeps the image so far.
 
 The picture: "image" is the result; "beside" has the photo, the paintings as used and the result with its style loss.
 
@@ -42,6 +43,7 @@ examples:
   minicnn vis style photo.jpg --styles painting.jpg --model vgg16 --colours luminance --optimiser adam --out pictures
 """
 
+import math
 from functools import partial
 
 import numpy as np
@@ -62,6 +64,7 @@ from .search.unit_box import UnitBox
 
 SIZE = 512
 _LEAST = 64  # pixels of an octave's shorter side
+_LEAST_TILE = 160  # of the result's shorter side, beside the others
 _CHOICES = {
     "start": ("content", "noise"),
     "colours": ("style", "matched", "luminance"),
@@ -173,4 +176,7 @@ def picture(result, net, x=None, unit=None):
         labels += [*(["photo"] if x is not None else []), *["style"] * len(paintings)]
         labels.append("style {:.3g} to {:.3g}".format(result["before"][n, 1], result["after"][n, 1]))
     whole = Image.fromarray(images[0]) if len(images) == 1 else grid(images)
-    return [("image", whole), ("beside", grid(tiles, labels, len(tiles) // len(images), least=160))]
+    # One factor for all, so that a painting stays as large beside the photo as it was used.
+    factor = math.ceil(_LEAST_TILE / min(images[0].shape[:2]))
+    tiles = [tile.repeat(factor, axis=0).repeat(factor, axis=1) for tile in tiles]
+    return [("image", whole), ("beside", grid(tiles, labels, len(tiles) // len(images)))]

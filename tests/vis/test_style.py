@@ -319,7 +319,10 @@ def test_the_picture():
     net, photo = _net(), _image()
     result = style(net, photo, [_stripes(), _image(30, 30)], **TWO, steps=2)
     made = dict(METHODS["style"].picture(result, net, photo))
-    assert made["image"].size == (20, 24) and made["beside"].width > 4 * 30
+    # Photo, 26x22 and 30x30 paintings, result: all 160 / 20 = 8 times as large, in cells of 240 pixels and gaps of 2.
+    assert made["image"].size == (20, 24) and made["beside"].width == 4 * 240 + 5 * 2
+    with_photo = np.asarray(made["beside"])
+    assert (with_photo[-242:-2, 2:162] != 255).any(axis=2)[:192].all() and (with_photo[-50:-2, 2:162] == 255).all()
     with_none = dict(METHODS["style"].picture(result, net))
     assert with_none["beside"].width < made["beside"].width
 
