@@ -93,7 +93,8 @@ def maximise(
     jitter      the largest shift, a share of the shorter side
     zoom        the largest change of scale, as a share
     turn        the largest turn in degrees
-    seeds       how many pictures of each unit and recipe, of seeds one after the other; photos have one each
+    seeds       how many pictures of each unit and recipe, of seeds one after the other; photos have one each, and what
+                neither starts from noise nor moves is the same for all
     frames      how many images of each ascent are kept, from the start to the end; 1 is the end alone, 8 make a strip,
                 30 and more a film
     seed        of the first picture's noise and moves

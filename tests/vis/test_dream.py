@@ -301,6 +301,11 @@ def test_the_film_without_frames_is_the_octaves():
     np.testing.assert_array_equal(np.asarray(frames[-1]), np.asarray(picture["image"]))
 
 
+def test_strengths_are_short_enough_for_a_tile():
+    numbers = {0.123456: "0.123", 2590.4: "2590", 99000.0: "99000", 1.0849e7: "1.08e7", 3.2e11: "3.2e+11"}
+    assert {value: METHODS["dream"]._short(value) for value in numbers} == numbers
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -41,6 +41,16 @@ def test_an_animated_png_is_exact(tmp_path):
     np.testing.assert_array_equal(found, pixels)
 
 
+@pytest.mark.parametrize(("count", "milliseconds"), [(4, 500), (20, 100), (30, 100)])
+def test_a_short_film_takes_its_time(tmp_path, count, milliseconds):
+    rng = np.random.default_rng(1)
+    frames = [Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)) for _ in range(count)]
+    save_film(frames, tmp_path / "film.png")
+    with Image.open(tmp_path / "film.png") as film:
+        times = [frame.info["duration"] for frame in ImageSequence.Iterator(film)]
+    assert times == [milliseconds] * count
+
+
 def test_one_frame_is_a_film(tmp_path):
     save_film(_frames()[:1], tmp_path / "film.gif")
     assert Image.open(tmp_path / "film.gif").size == (32, 24)

@@ -155,8 +155,10 @@ def test_average_in_place_of_max():
     assert isinstance(net["pool1"].layer, MaxPool2d)
     averaged = average_pooled(net)
     assert not isinstance(averaged["pool1"].layer, MaxPool2d) and averaged["conv2"].layer is net["conv2"].layer
-    images = [style(net, _image(), _stripes(), **TWO, steps=3, pooling=p)["image"] for p in ("max", "average")]
+    options = ({"pooling": "max"}, {"pooling": "average"}, {})
+    images = [style(net, _image(), _stripes(), **TWO, steps=3, **each)["image"] for each in options]
     assert np.abs(images[0] - images[1]).max() > 0.1
+    np.testing.assert_array_equal(images[1], images[2])  # the paper's pictures have averages
 
 
 # The colours ---------------------------------------------------------------------------------------------------------
@@ -229,7 +231,7 @@ def test_the_style_comes_and_the_content_stays(options):
 
 def test_what_is_measured():
     net, photo, painting = _net(), _image(), _stripes()
-    result = style(net, photo, painting, **TWO, steps=4)
+    result = style(net, photo, painting, **TWO, steps=4, pooling="max")
     loss = StyleLoss(
         Several(net, ["relu2", "relu1"]), photo, [painting], [1.0], {"relu2": 1.0}, {"relu1": 1.0, "relu2": 1.0}
     )
@@ -317,7 +319,10 @@ def test_the_picture():
     net, photo = _net(), _image()
     result = style(net, photo, [_stripes(), _image(30, 30)], **TWO, steps=2)
     made = dict(METHODS["style"].picture(result, net, photo))
-    assert made["image"].size == (20, 24) and made["beside"].width > 4 * 30
+    # Photo, 26x22 and 30x30 paintings, result: all 160 / 20 = 8 times as large, in cells of 240 pixels and gaps of 2.
+    assert made["image"].size == (20, 24) and made["beside"].width == 4 * 240 + 5 * 2
+    with_photo = np.asarray(made["beside"])
+    assert (with_photo[-242:-2, 2:162] != 255).any(axis=2)[:192].all() and (with_photo[-50:-2, 2:162] == 255).all()
     with_none = dict(METHODS["style"].picture(result, net))
     assert with_none["beside"].width < made["beside"].width
 

@@ -17,12 +17,13 @@ _ANIMATED = {
 }
 
 
-def save_film(frames, path, rate=10):
+def save_film(frames, path, rate=None):
     """Write the frames as one film, whole or not at all.
 
     frames  PIL images of one size, one or more
     path    its suffix says how: .gif (256 colours a frame), .webp, .png (APNG: exact), .mp4 (H.264)
-    rate    frames a second, above 0; an animated picture begins again at its end
+    rate    frames a second, above 0; unless given 10, or as many fewer as let a short film last two seconds
+    An animated picture begins again at its end.
     Raises UsageError for another suffix or sizes that differ, MissingExtraError for .mp4 without `film`, OutputError.
     """
     check_film(path)
@@ -30,7 +31,7 @@ def save_film(frames, path, rate=10):
     sizes = {frame.size for frame in frames}
     if len(sizes) != 1:
         raise UsageError(f"a film of {len(frames)} frames of sizes {sorted(sizes)}, expected one or more of one size")
-    suffix = Path(path).suffix.lower()
+    suffix, rate = Path(path).suffix.lower(), rate or min(10, len(frames) / 2)
     data = _mp4(frames, rate) if suffix == ".mp4" else _animated(frames, rate, *_ANIMATED[suffix])
     with write_whole(path) as file:
         file.write(data)

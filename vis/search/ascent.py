@@ -76,13 +76,13 @@ class Ascent:
 
     def _climb(self, slope):
         recipe, (image, opening) = self.recipe, self.current
-        if recipe.penalty:
-            slope = slope - recipe.penalty * squared_norm(image)[1]
-        if recipe.variation:
-            slope = slope - recipe.variation * total_variation(image)[1]
         g = self.space.pull(slope * opening)
-        if recipe.climb == "normed":
+        if recipe.climb == "normed":  # before the penalties, whose weights then suit any unit of any net
             g /= np.sqrt(np.mean(g * g)) or 1
+        if recipe.penalty:
+            g -= self.space.pull(recipe.penalty * squared_norm(image)[1] * opening)
+        if recipe.variation:
+            g -= self.space.pull(recipe.variation * total_variation(image)[1] * opening)
         self.optimiser.step({"image": self.params}, {"image": -g}, recipe.rate)
 
     def _slope(self, image):
