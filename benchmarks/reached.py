@@ -72,7 +72,7 @@ def reached_table(document, attacks):
     chances, norms, losses = document["class_model"].values(), document["dream"], document["invert"]
     rows = [head("way of looking", "what is counted", document["net"])]
     what = f"probability of {len(chances)} classes in pictures of them"
-    rows.append(line("class_model", what, f"{min(chances):.4f} and more"))
+    rows.append(line("class_model", what, f"at least {min(chances):.4f}"))
     rises = ", ".join(f"{after / before:.1f}" for before, after in norms)
     rows.append(line("dream", "by how much each octave raises the layer's norm", f"{rises} times"))
     for layer, shares in losses.items():

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..errors import MinicnnError, UnknownNameError
 from ..files import read_whole, write_whole
-from . import attribution, cuda_page, looking, machine, nets, training
+from . import attribution, cuda_page, looking, machine, nets, reached, training
 from .markdown import head, line
 
 RESULTS = Path(__file__).parent / "results"
@@ -96,6 +96,13 @@ def attribution_table(document):
     return attribution.attribution_table([attribution.Result(**row) for row in document["results"]], document["about"])
 
 
+# Reached -------------------------------------------------------------------------------------------------------------
+
+
+def reached_table(document):
+    return reached.reached_table(document, _document("attacks-googlenet.json", False))
+
+
 # All -----------------------------------------------------------------------------------------------------------------
 
 # name: (its file in results, what measures it, what makes a table of it)
@@ -103,6 +110,7 @@ TABLES = {
     "nets": ("nets-cpu.json", measure_nets, nets_table),
     "training": ("training-cpu.json", measure_training, training_table),
     "looking": ("looking-cpu.json", measure_looking, looking_table),
+    "reached": ("reached-googlenet.json", None, reached_table),  # reached.py and attacks.py measure it
     "attribution": ("attribution.json", attribution.measure_document, attribution_table),
 }
 

@@ -7,8 +7,9 @@ x0    the baseline: an image that shows nothing
 out   (N, C, H, W), in units of the score; its sum is unit(x) - unit(x0), but for the steps' error
 
 The mean stands for the integral along the straight line, by the midpoint rule. The paper takes 20 to 300 steps, and a
-black image as the baseline; with GoogLeNet 50 steps leave an error of half a percent. A channel is looked at where it
-is strongest in x. Ctrl-C keeps what the steps so far say: a mean over the part of the line next to the baseline.
+black image as the baseline; with GoogLeNet 200 steps left errors of 0.5 % and less, 100 up to 2 %. A channel is looked
+at where it is strongest in x. Ctrl-C keeps what the steps so far say: a mean over the part of the line next to the
+baseline.
 
 The picture: the image, and beside it the sum over the channels: red speaks for the unit, blue against it, white is
 zero; each image's scale ends at its 99.5 % quantile.
@@ -29,7 +30,7 @@ from .pictures.heat import signed_picture
 from .units import find_unit, unit_title
 
 
-def integrated_gradients(net, x, unit, steps: int = 100, baseline: str = "black", progress: bool = True):
+def integrated_gradients(net, x, unit, steps: int = 200, baseline: str = "black", progress: bool = True):
     """What each number of the image has added on the way from the baseline, (N, C, H, W).
 
     steps     how many points of the line are looked at, >= 1

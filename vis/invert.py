@@ -23,7 +23,7 @@ given.
 
 alpha, beta and momentum are the paper's, and so is bound, which gives its lambda_a 2.16e8 for 227 x 227 pixels. Its
 lambda_V is 0.5, 5 or 50 from the first layers to the last: variations of 0.66, 0.21 and 0.066. Here the variation falls
-with the layer's depth, 4 / 100^depth, and passes these at 39, 64 and 89 % of it: nearer to the code of the first ones.
+with the layer's depth, 8 / 200^depth, and passes these at 47, 69 and 91 % of it: nearer to the code of the first ones.
 The rate falls to a tenth and a hundredth, as in the authors' program, here after 70 % and 90 % of the steps. There it
 begins at 0.004; here higher, but is halved where E rises or stays: nets differ in what they bear. Ctrl-C keeps what
 there is.
@@ -55,7 +55,7 @@ from .progress import bar, kept_when_interrupted
 from .search.code_descent import USUAL, Code, Descent, Terms
 from .units import Unit, find_unit
 
-_FIRST, _FALL = 4.0, 100.0  # the variation at depth 0, and the factor by which it is less at depth 1
+_FIRST, _FALL = 8.0, 200.0  # the variation at depth 0, and the factor by which it is less at depth 1
 _LEAST_CONTRAST = 0.5  # of the picture
 _PHASES = (0.7, 1.0), (0.9, 0.1), (1.0, 0.01)  # up to this part of the steps, the rate times that
 
@@ -126,7 +126,7 @@ def trunk(net):
 
 
 def usual_variation(net, layer):
-    """The default of `variation`, 4 / 100^depth; depth: the share of the trunk's nodes up to and with the layer."""
+    """The default of `variation`, 8 / 200^depth; depth: the share of the trunk's nodes up to and with the layer."""
     names = [node.name for node in net.nodes]
     places = [names.index(name) for name in trunk(net)]
     depth = sum(place <= names.index(layer) for place in places) / len(places)

@@ -56,7 +56,7 @@ def test_the_table():
     }  # fmt: skip
     row = {"fooled": 3, "photos": 4, "mean_distortion_levels": 7.91}
     lines = reached.reached_table(document, {"attacks": {"fgsm": row}}).splitlines()
-    assert lines[2] == "| class_model | probability of 2 classes in pictures of them | 0.9999 and more |"
+    assert lines[2] == "| class_model | probability of 2 classes in pictures of them | at least 0.9999 |"
     assert lines[3].endswith("| 1.5, 4.0 times |") and lines[4].endswith("| 2.0%, 3.0% at most |")
     assert lines[5].endswith("| 100 times |") and lines[6].endswith("| 0.4% off at most |")
     assert lines[7].startswith("| fool, fgsm |") and "3 of 4 fooled" in lines[7] and "7.9 levels" in lines[7]

@@ -174,7 +174,7 @@ def test_deeper_layers_are_kept_plainer():
     net = minicnn.build("lenet_relu")
     names = trunk(net)
     found = [usual_variation(net, name) for name in names]
-    np.testing.assert_allclose(found, [4 * 100 ** (-k / len(names)) for k in range(1, len(names) + 1)])
+    np.testing.assert_allclose(found, [8 * 200 ** (-k / len(names)) for k in range(1, len(names) + 1)])
     assert usual_variation(net, "ip2") == pytest.approx(0.04)
 
 
