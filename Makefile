@@ -1,7 +1,7 @@
 # make demo, make test, make hostile, make kill, make lint: each alone is enough on a fresh machine with Python >= 3.10.
-# make demo PHOTO=my.jpg looks at a photo of yours, too. make test-gpu runs all tests on an NVIDIA card, make bench-gpu
-# measures it; its driver decides whether that is by CUDA 13 or, make test-gpu CUDA=cuda12, 12. PyTorch is measured, too,
-# where it is installed in VENV.
+# make demo PHOTO=my.jpg looks at a photo of yours, too. make test-gpu runs all tests on an NVIDIA card (tests/gpu_run.py
+# takes parts of it), make bench-gpu measures it; its driver decides whether that is by CUDA 13 or, make test-gpu
+# CUDA=cuda12, 12. PyTorch is measured, too, where it is installed in VENV.
 
 PYTHON ?= python3
 VENV ?= .venv
