@@ -86,7 +86,7 @@ def reached_table(document, attacks):
         fooled = f"{row['fooled']} of {row['photos']}"
         moved = f"fooled, pixels moved by {row['mean_distortion_levels']:.2g} levels of 255 in the mean"
         rows.append(line(f"fool, {name}", "photos that were right", f"{fooled} {moved}"))
-    return "\n".join(rows) + f"\n\nMeasured on {document['date']}.\n"
+    return "\n".join(rows) + f"\n\nAll but the attacks measured on {document['date']}.\n"
 
 
 def main():
