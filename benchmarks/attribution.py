@@ -31,6 +31,7 @@ from ..errors import MinicnnError
 from ..train.shapes import Shapes
 from ..train.standardise import standardise
 from ..vis.pictures.heat import enlarged
+from ..vis.receptive_field import support
 from ..vis.shares.composites import COMPOSITES
 from .markdown import head, line
 
@@ -107,7 +108,9 @@ def segment_overlap(net, images=200, seed=SEED):
     figures = []
     for one, label, mask in zip(x, labels, masks):
         found = vis.segment(net, one[None], int(label))
-        figures.append((_overlap(found.mask[0], mask), _overlap(_boxed(found.mask[0]), _boxed(mask))))
+        left, top, right, bottom = found.boxes[0]
+        boxes = _box(mask.shape, (top, bottom), (left, right)), _box(mask.shape, *support(mask))
+        figures.append((_overlap(found.mask[0], mask), _overlap(*boxes)))
     return tuple(float(mean) for mean in np.mean(figures, axis=0))
 
 
@@ -115,11 +118,10 @@ def _overlap(a, b):
     return (a & b).sum() / (a | b).sum()
 
 
-def _boxed(mask):
-    """The mask of the smallest box around a mask."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = np.zeros_like(mask)
-    box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+def _box(shape, rows, columns):
+    """A mask of what is inside of both, each (first, last + 1)."""
+    box = np.zeros(shape, bool)
+    box[slice(*rows), slice(*columns)] = True
     return box
 
 

@@ -16,7 +16,6 @@ from PIL import Image, ImageDraw
 from .. import load, vis
 from ..files import write_whole
 from ..font import load_font
-from ..layers.softmax import softmax_forward
 from ..train.shapes import Shapes
 from ..train.standardise import standardise
 from ..vis.image import deprocess, save_png
@@ -24,7 +23,7 @@ from ..vis.pictures.colour import channel_order, limit_of, show_gradient, signed
 from ..vis.pictures.heat import enlarged, overlay
 from ..vis.pictures.predictions import captions
 from ..vis.pictures.tiles import grid
-from ..vis.units import find_class
+from .reached import probability
 
 _COLUMNS, _TILE = 8, 120
 CLASSES = ("goldfish", "peacock", "monarch", "tarantula", "strawberry", "pineapple", "school bus", "volcano")
@@ -89,8 +88,7 @@ def class_model():
 
 def _say(net, units, found):
     for unit, x in zip(units, found):
-        probability = softmax_forward(net(x, until=net.scores))[0][0, find_class(net, unit)]
-        print(f"{unit}: {probability:.4f}", flush=True)
+        print(f"{unit}: {probability(net, x, unit):.4f}", flush=True)
 
 
 def dream():

@@ -22,20 +22,31 @@ from ..vis.integrated_gradients import baseline_image
 from ..vis.units import find_class
 from .markdown import head, line
 
-CLASSES = ["goldfish", "ostrich", "flamingo", "peacock", "zebra", "strawberry", "tarantula", "bell pepper", "lemon"]
-CLASSES.append("monarch")
+CLASSES = [
+    "goldfish",
+    "ostrich",
+    "flamingo",
+    "peacock",
+    "zebra",
+    "strawberry",
+    "tarantula",
+    "bell pepper",
+    "lemon",
+    "monarch",
+]
 CODES = ["conv2/norm2", "inception_4a/output"]
 DREAM = "inception_4c/output"
 SKY, PORTRAIT = 1024, 384  # pixels of the longer side
 
 
+def probability(net, x, name):
+    """How probable a class is in one image, after the softmax."""
+    return float(softmax_forward(net(x, until=net.scores))[0][0, find_class(net, name)])
+
+
 def class_model(net, classes=CLASSES, **options):
-    """{class: its probability, after the softmax, in the picture that was made for it}."""
-    found = {}
-    for name in classes:
-        scores = net(vis.class_model(net, name, **options), until=net.scores)
-        found[name] = float(softmax_forward(scores)[0][0, find_class(net, name)])
-    return found
+    """{class: its probability in the picture that was made for it}."""
+    return {name: probability(net, vis.class_model(net, name, **options), name) for name in classes}
 
 
 def dream(net, sky, layer=DREAM, **options):
@@ -56,14 +67,13 @@ def style(net, photo, painting, **options):
 
 def integrated_gradients(net, x, **options):
     """[by how much the sum is not the difference of the scores, as a share of it, of each photo and its own class]."""
-    black = baseline_image(net, x, "black")
-    found = []
+    black = np.broadcast_to(baseline_image(net, x, "black"), x[:1].shape).copy()
+    before, found = net(black, until=net.scores)[0], []
     for photo in (x[n : n + 1] for n in range(len(x))):
         scores = net(photo, until=net.scores)[0]
-        rise = scores - net(np.broadcast_to(black, photo.shape).copy(), until=net.scores)[0]
         unit = int(scores.argmax())
         total = vis.integrated_gradients(net, photo, unit, **options).sum(dtype=np.float64)
-        found.append(float(abs(total / rise[unit] - 1)))
+        found.append(float(abs(total / (scores[unit] - before[unit]) - 1)))
     return found
 
 

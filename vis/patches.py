@@ -5,10 +5,10 @@
 
 Pictures of any size are read one batch at a time, preprocessed as the net's input and forgotten; those that cannot be
 read are named and skipped, whatever their `damaged` says. One patch a picture [2, 3]. Each value is checked by a new
-forward pass of its picture alone. A field that goes on past the border of the image is filled up with grey. Of one
-that is larger than the image, as high in the net, the pictures show the part that matters: the middle 98 % of guided
-backprop's size, by rows and by columns, in squares of one size a channel. Of a class, and of a net
-without ReLUs, they show all.
+forward pass of its picture alone. A field that goes on past the border of the image is filled up with grey. Of one that
+is larger than the image, as high in the net, the pictures show the part that matters: the middle 98 % of guided
+backprop's size, by rows and by columns, in squares of one size a channel. Of a class, and of a net without ReLUs, they
+show all.
 
 pictures  files, folders and zip archives
 unit      layer:channel, a class, or a layer: `channels` of it

@@ -23,11 +23,11 @@ MissingExtraError where L-BFGS is wanted and scipy is not installed.
 The paper's [1]: L-BFGS; layers conv1_1 to conv5_1, each weighing 1/5, for style and conv4_2 for content (in other nets
 those in their place, see `style_layers`); averages in place of the net's max pooling. The balance is ours: the paper's,
 1e3 to 1e4 between sums, holds for images of its size and its own scaling of the net. By the defaults GoogLeNet's style
-loss fell to a 110th, with a cat of 384 pixels still to be told; a smaller weight keeps more of it.
-From noise it takes finer content, and more of it: in GoogLeNet inception_3b/output and a style_weight of 3. There a
-variation of 10 removes the finest patterns, which no layer minds.
-Colours are kept as in [2]; by "luminance" what is left of the style is its strokes, which VGG's first layers show at a
-style_weight of 200. `octaves` go from coarse to fine as in [3]. Ctrl-C keeps the image so far.
+loss fell to a 110th, with a cat of 384 pixels still to be told; a smaller weight keeps more of it. From noise it takes
+finer content, and more of it: in GoogLeNet inception_3b/output and a style_weight of 3. There a variation of 10 removes
+the finest patterns, which no layer minds. Colours are kept as in [2]; by "luminance" what is left of the style is its
+strokes, which VGG's first layers show at a style_weight of 200. `octaves` go from coarse to fine as in [3]. Ctrl-C
+keeps the image so far.
 
 The picture: "image" is the result; "beside" has the photo, the paintings as used and the result with its style loss.
 
